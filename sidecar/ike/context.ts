@@ -1,0 +1,47 @@
+/** Everything from the outside that a handler may use. */
+import type { GatewayConfig } from '../contract/gateway-config.ts';
+import type { KeyRing } from '../contract/key-ring.ts';
+import type { AddressPools } from './addresses.ts';
+import type { Cryptography } from './crypto/cryptography.ts';
+import type { Identity, IkeSa, Instant } from './sa.ts';
+import type { SpentTickets } from './spent-tickets.ts';
+import type { Bytes } from './wire/bytes.ts';
+
+/** What is in force; replaced whole by a `configure` input. */
+export interface Policy {
+  readonly config: GatewayConfig;
+  readonly ring: KeyRing;
+  readonly credentials: Credentials;
+}
+
+/** Port: who may prove what. */
+export interface Credentials {
+  /** The pre-shared key of a peer's identity. */
+  psk(identity: Identity): Bytes | undefined;
+}
+
+/** Who this process is among its siblings. */
+export interface Member {
+  /** Position in the StatefulSet, 0 to 254; undefined for a client. */
+  readonly ordinal: number | undefined;
+  /** 16 random bytes, new at every start (KUBERNETES: a pod holds no identity but its ordinal and a random incarnation). */
+  readonly incarnation: Bytes;
+}
+
+export interface Context {
+  readonly now: Instant;
+  readonly random: (length: number) => Bytes;
+  readonly crypto: Cryptography;
+  /** Undefined in a client, and in a gateway that has not been configured yet: it answers nothing. */
+  readonly policy: Policy | undefined;
+  readonly member: Member;
+  readonly addresses: AddressPools;
+  readonly spent: SpentTickets;
+  /** An SPI of ours that names this pod and is not in use. */
+  readonly newIkeSpi: () => string;
+  readonly newEspSpi: () => number;
+  /** Other SAs with this peer identity that are established. */
+  readonly sessionsOf: (remote: Identity) => readonly IkeSa[];
+  readonly halfOpen: number;
+  readonly sessions: number;
+}

@@ -1,0 +1,212 @@
+/** An IKE SA as plain data: what is true of it in every phase, plus its phase. It holds no handle, so it can be sealed, moved to another pod and go on there. */
+import type { Child, ChildOffer } from './child.ts';
+import type { Connection, HeldTicket } from './connection.ts';
+import type { IkeKeys } from './crypto/keymat.ts';
+import type { IkeSuite } from './crypto/suite.ts';
+import type { TicketState } from './ticket.ts';
+import type { Bytes } from './wire/bytes.ts';
+
+/** Milliseconds since the epoch, handed in by the caller; the core never looks at a clock. */
+export type Instant = number & { readonly instant: unique symbol };
+export const later = (instant: Instant, ms: number): Instant => (instant + ms) as Instant;
+export const NEVER = Number.POSITIVE_INFINITY as Instant;
+
+/** Where datagrams of an SA come from and go to: `192.0.2.1:500`, `[2001:db8::1]:4500`. */
+export interface Path {
+  readonly local: string;
+  readonly remote: string;
+}
+
+/** An ID payload (RFC 7296 §3.5). */
+export interface Identity {
+  readonly idType: number;
+  readonly data: Bytes;
+}
+
+export interface IkeSa {
+  readonly role: 'initiator' | 'responder';
+  readonly spiI: string;
+  readonly spiR: string;
+  readonly path: Path;
+  readonly window: Window;
+  /** Present on the client's side, whichever side began this SA (a rekey may turn the roles around). */
+  readonly connection: Connection | undefined;
+  readonly phase: Phase;
+}
+
+/** Message ids and retransmission (RFC 7296 §2.1–§2.3); the window size is 1 in both directions. */
+export interface Window {
+  /** Id of our next request. */
+  readonly next: number;
+  /** Id of the peer's next request. */
+  readonly expected: number;
+  /** Our request that waits for its response. */
+  readonly sent: Sent | undefined;
+  /** How we answered request `expected - 1`: a repeated request gets the same bytes. */
+  readonly answered: readonly Bytes[];
+  /** Fragments of one message that is not complete yet (RFC 7383 §2.6). */
+  readonly fragments: Fragments | undefined;
+}
+
+export interface Sent {
+  readonly messageId: number;
+  readonly datagrams: readonly Bytes[];
+  readonly attempt: number;
+  readonly due: Instant;
+}
+
+export interface Fragments {
+  readonly messageId: number;
+  readonly response: boolean;
+  readonly total: number;
+  readonly first: number;
+  /** Decrypted, by fragment number. */
+  readonly parts: Readonly<Record<string, Bytes>>;
+}
+
+/** Each phase carries exactly what is known in it, so that a handler cannot ask for keys that do not exist yet. */
+export type Phase = InitSent | ResumeSent | HalfOpen | AuthSent | Established | Closing | Gone;
+
+/** Initiator: IKE_SA_INIT sent. */
+export interface InitSent {
+  readonly name: 'initSent';
+  readonly connection: Connection;
+  readonly handshake: Handshake;
+  readonly nonce: Bytes;
+  readonly ke: { readonly id: number; readonly privateKey: Bytes };
+  readonly request: Bytes;
+  /** Answers with COOKIE or INVALID_KE_PAYLOAD so far: bounded. */
+  readonly retries: number;
+}
+
+/** Initiator: IKE_SESSION_RESUME sent (RFC 5723 §4.3.2). */
+export interface ResumeSent {
+  readonly name: 'resumeSent';
+  readonly connection: Connection;
+  readonly handshake: Handshake;
+  readonly nonce: Bytes;
+  readonly ticket: HeldTicket;
+  readonly request: Bytes;
+  readonly retries: number;
+}
+
+/** Keys are agreed: what every later phase knows. */
+export interface Secured {
+  readonly suite: IkeSuite;
+  readonly keys: IkeKeys;
+  readonly nat: Nat;
+  /** Both sides can fragment (RFC 7383 §2.3). */
+  readonly fragmentation: boolean;
+}
+
+/** Who is behind a NAT (RFC 7296 §2.23); either one means UDP encapsulation and port 4500. */
+export interface Nat {
+  readonly local: boolean;
+  readonly remote: boolean;
+}
+
+/** What the AUTH payloads sign (RFC 7296 §2.15) and where it came from. */
+export interface FirstMessages {
+  readonly initiator: Bytes;
+  readonly responder: Bytes;
+  readonly ni: Bytes;
+  readonly nr: Bytes;
+}
+
+/** Responder: IKE_SA_INIT or IKE_SESSION_RESUME answered, IKE_AUTH awaited. */
+export interface HalfOpen extends Secured {
+  readonly name: 'halfOpen';
+  readonly first: FirstMessages;
+  /** What a ticket brought; undefined in a full exchange. */
+  readonly resumed: TicketState | undefined;
+  readonly since: Instant;
+  readonly until: Instant;
+}
+
+/** Initiator: IKE_AUTH sent. */
+export interface AuthSent extends Secured {
+  readonly name: 'authSent';
+  readonly connection: Connection;
+  readonly handshake: Handshake;
+  readonly first: FirstMessages;
+  readonly resumed: HeldTicket | undefined;
+  readonly offer: ChildOffer;
+}
+
+/** What the client counts of a handshake, for its events. */
+export interface Handshake {
+  readonly began: Instant;
+  readonly roundTrips: number;
+  readonly keyExchanges: number;
+}
+
+export interface Established extends Secured {
+  readonly name: 'established';
+  readonly kind: 'full' | 'resumed';
+  readonly local: Identity;
+  readonly remote: Identity;
+  readonly since: Instant;
+  /** When the credentials themselves were last checked, and when they must be again; a chain of resumptions inherits both (RFC 5723 §6.2). */
+  readonly authenticatedAt: Instant;
+  readonly reauthenticateBy: Instant;
+  readonly rekeyAt: Instant;
+  /** Last authenticated message or ESP packet of the peer. */
+  readonly heardAt: Instant;
+  readonly children: readonly Child[];
+  /** Inner addresses: the ones we assigned, or were assigned. */
+  readonly inner: readonly Bytes[];
+  /** Identity of the last ticket that we sealed for this SA. */
+  readonly ticketId: Bytes | undefined;
+  /** Our exchange that waits for its response. */
+  readonly exchange: OwnExchange | undefined;
+  /** What to begin when the window is free again, oldest first. */
+  readonly wanted: readonly Intent[];
+}
+
+/** DELETE sent; the SA lives until it is answered. */
+export interface Closing extends Secured {
+  readonly name: 'closing';
+}
+
+/** Dead, but still answers a repeated last request. */
+export interface Gone extends Secured {
+  readonly name: 'gone';
+  readonly until: Instant;
+}
+
+export type Intent =
+  | { readonly kind: 'newChild' }
+  | { readonly kind: 'rekeyChild'; readonly spiIn: number }
+  | { readonly kind: 'rekeyIke' }
+  | { readonly kind: 'deleteChild'; readonly spiIn: number }
+  | { readonly kind: 'deleteIke' }
+  | { readonly kind: 'liveness' }
+  | { readonly kind: 'requestTicket' };
+
+export type OwnExchange =
+  | { readonly kind: 'newChild'; readonly offer: ChildOffer }
+  | { readonly kind: 'rekeyChild'; readonly old: number; readonly offer: ChildOffer; readonly rival: Rival<number> | undefined }
+  | { readonly kind: 'rekeyIke'; readonly offer: IkeOffer; readonly rival: Rival<string> | undefined }
+  | { readonly kind: 'deleteChild'; readonly spiIn: number }
+  | { readonly kind: 'liveness' }
+  | { readonly kind: 'requestTicket' };
+
+export interface IkeOffer {
+  readonly spi: string;
+  readonly nonce: Bytes;
+  readonly ke: { readonly id: number; readonly privateKey: Bytes };
+}
+
+/** The peer rekeyed the same SA while our own rekey was under way (RFC 7296 §2.8.1): our SPI of theirs, and its lowest nonce. */
+export interface Rival<Spi> {
+  readonly spi: Spi;
+  readonly lowestNonce: Bytes;
+}
+
+export type PhaseName = Phase['name'];
+export type InPhase<N extends PhaseName> = IkeSa & { readonly phase: Extract<Phase, { name: N }> };
+export const inPhase = <N extends PhaseName>(sa: IkeSa, ...names: readonly N[]): sa is InPhase<N> =>
+  (names as readonly string[]).includes(sa.phase.name);
+
+/** The SPI that we chose, by which the table of SAs knows this one. */
+export const ownSpi = (sa: Pick<IkeSa, 'role' | 'spiI' | 'spiR'>): string => (sa.role === 'initiator' ? sa.spiI : sa.spiR);

@@ -1,0 +1,133 @@
+/** What comes out of the core: the next state of an SA, and what the shell must do. */
+import type { DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
+import type { Connection, HeldTicket } from './connection.ts';
+import type { Policy } from './context.ts';
+import type { Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
+import type { Bytes } from './wire/bytes.ts';
+
+/** The result of every handler. */
+export interface Step {
+  /** The SA as it now is; gone if undefined. */
+  readonly sa: IkeSa | undefined;
+  readonly outputs: readonly Output[];
+  /** Further SAs that came to be (an IKE rekey). */
+  readonly born?: readonly IkeSa[];
+  /** Our SPIs of other SAs that end silently, with the reason (INITIAL_CONTACT, a resumption). */
+  readonly ends?: readonly { readonly spi: string; readonly why: ClosedWhy }[];
+}
+
+/** What the shell must do, in order. */
+export type Output =
+  | { readonly type: 'send'; readonly path: Path; readonly bytes: Bytes }
+  | { readonly type: 'dataplane'; readonly order: DataplaneOrder }
+  /** Sealed words for the sibling pod of that ordinal; the answer comes back as an `answered` input with the same `question`, undefined when there is none. */
+  | { readonly type: 'ask'; readonly ordinal: number; readonly question: string; readonly bytes: Bytes }
+  /** The answer to an `asked` input. */
+  | { readonly type: 'answer'; readonly question: string; readonly bytes: Bytes }
+  | { readonly type: 'event'; readonly event: Event };
+
+export type ClosedWhy =
+  | 'deleted by peer'
+  | 'deleted'
+  | 'peer dead'
+  | 'rekeyed'
+  | 'superseded by resumption'
+  | 'superseded by initial contact'
+  | 'half-open too long'
+  | 'authentication too old'
+  | 'authentication failed'
+  | 'handshake failed'
+  | 'handed over'
+  | 'shutdown'
+  | 'internal error';
+
+interface Which {
+  readonly spiI: string;
+  readonly spiR: string;
+  readonly path: Path;
+}
+
+/** What happened, for logs, metrics and the client program. Holds no secret but in `ticket`, which only the client's store may read. */
+export type Event =
+  | ({ readonly name: 'half-open'; readonly kind: 'full' | 'resumed' } & Which)
+  | ({
+      readonly name: 'established';
+      readonly kind: 'full' | 'resumed';
+      readonly local: Identity;
+      readonly remote: Identity;
+      readonly inner: readonly Bytes[];
+      readonly durationMs: number;
+      /** Undefined on the responder's side. */
+      readonly roundTrips: number | undefined;
+      readonly keyExchanges: number;
+      readonly connection: string | undefined;
+    } & Which)
+  /** A handshake or exchange that we or the peer refused; `notify` is the name in the registry. */
+  | ({ readonly name: 'refused'; readonly by: 'us' | 'peer'; readonly exchange: string; readonly notify: string; readonly reason: string } & Which)
+  /** `reason` is from a small closed set, so that it can label a metric; `detail` is for debug logs. */
+  | { readonly name: 'dropped'; readonly reason: DropReason; readonly detail: string; readonly path: Path | undefined }
+  | ({ readonly name: 'closed'; readonly why: ClosedWhy; readonly remote: Identity | undefined; readonly connection: string | undefined } & Which)
+  | ({ readonly name: 'child-installed' | 'child-rekeyed' | 'child-removed'; readonly spiIn: number } & Which)
+  | ({ readonly name: 'ike-rekeyed'; readonly newSpiI: string; readonly newSpiR: string } & Which)
+  | ({ readonly name: 'retransmit'; readonly attempt: number } & Which)
+  | ({ readonly name: 'moved'; readonly from: string } & Which)
+  | { readonly name: 'cookie-demanded'; readonly path: Path }
+  | ({ readonly name: 'ticket-sealed'; readonly keyId: string; readonly lifetimeMs: number } & Which)
+  | { readonly name: 'ticket-opened'; readonly keyId: string; readonly path: Path }
+  | { readonly name: 'ticket-refused'; readonly reason: TicketRefusal; readonly keyId: string | undefined; readonly path: Path }
+  /** Client: a new ticket to keep. */
+  | { readonly name: 'ticket'; readonly connection: string; readonly ticket: HeldTicket }
+  /** Client: the ticket must be deleted (RFC 5723 §6.2) or was refused. */
+  | { readonly name: 'ticket-void'; readonly connection: string; readonly why: string }
+  | ({ readonly name: 'handed-over'; readonly to: number } & Which)
+  | ({ readonly name: 'taken-over'; readonly from: number } & Which)
+  | { readonly name: 'hand-off-failed'; readonly reason: 'gone' | 'silent' | 'unreadable' | 'crowded'; readonly spiR: string }
+  | { readonly name: 'address-refused'; readonly remote: Identity }
+  /** An exception that is a bug: the SA is dropped, the gateway goes on. */
+  | { readonly name: 'internal-error'; readonly error: unknown; readonly length: number; readonly spi: string };
+
+export type DropReason =
+  | 'malformed'
+  | 'unknown-spi'
+  | 'not-authentic'
+  | 'unexpected'
+  | 'out-of-window'
+  | 'half-open-limit'
+  | 'session-limit'
+  | 'not-ready';
+
+export type TicketRefusal =
+  | 'malformed'
+  | 'unknown-key'
+  | 'not-authentic'
+  | 'expired'
+  | 'revoked-key'
+  | 'revoked-time'
+  | 'revoked-identity'
+  | 'spent'
+  | 'policy'
+  | 'disabled';
+
+export const NOTHING: readonly Output[] = [];
+export const event = (happened: Event): Output => ({ type: 'event', event: happened });
+export const which = (sa: Which): Which => ({ spiI: sa.spiI, spiR: sa.spiR, path: sa.path });
+
+/** What may be told to the gateway. */
+export type Input =
+  | { readonly type: 'datagram'; readonly path: Path; readonly bytes: Bytes }
+  | { readonly type: 'deadline' }
+  | { readonly type: 'connect'; readonly connection: Connection; readonly ticket: HeldTicket | undefined }
+  | { readonly type: 'configure'; readonly policy: Policy }
+  /** `spi` is ours, as `sessions()` lists it. */
+  | { readonly type: 'want'; readonly spi: string; readonly intent: Intent }
+  | { readonly type: 'report'; readonly report: DataplaneReport }
+  | { readonly type: 'asked'; readonly question: string; readonly bytes: Bytes }
+  | { readonly type: 'answered'; readonly question: string; readonly bytes: Bytes | undefined }
+  /** Everything ends: with DELETE (`tell`), or silently so that tickets stay good (RFC 5723 §6.2). */
+  | { readonly type: 'shutdown'; readonly tell: boolean };
+
+/** When to come back at the latest, and for what. */
+export interface Deadline {
+  readonly at: Instant;
+  readonly why: string;
+}

@@ -1,0 +1,230 @@
+/** The custom resource VpnGateway. Generated from crds/vpngateway.yaml by `npm run golden`; change that file instead. */
+// biome-ignore-all format: generated
+import type { Metadata } from './metadata.ts';
+
+/** A VpnGateway is a set of IKEv2 gateway pods behind one address, whose sessions go on at another pod when one dies. */
+export interface VpnGateway {
+  readonly apiVersion: 'vpn.rekindle.dev/v1alpha1';
+  readonly kind: 'VpnGateway';
+  readonly metadata: Metadata;
+  readonly spec: VpnGatewaySpec;
+  readonly status?: VpnGatewayStatus;
+}
+
+/** What the gateway shall be. */
+export interface VpnGatewaySpec {
+  /** How many pods. Leave it out when an autoscaler sets it; without either there is one pod. */
+  readonly replicas?: number;
+  /** How many pods there may ever be. It divides the address pools into slices, so it cannot be changed later. */
+  readonly maxReplicas: number;
+  /** Whom the gateway says it is (IDr): a domain name, an address, or an e-mail address. Most clients insist on the name that they connect to. */
+  readonly identity: string;
+  /** How gateway and clients prove who they are. Exactly one member is set. */
+  readonly authentication: {
+    /** By pre-shared keys. */
+    readonly psk?: {
+      /** A Secret of the same namespace. Each of its entries whose name ends in .yaml is a YAML map from the identity of a client to its key. */
+      readonly secretRef: {
+        /** Name of the Secret. */
+        readonly name: string;
+      };
+    };
+  };
+  /** Addresses for clients inside the tunnel. The first address of each pool is the gateway's own. */
+  readonly pools: readonly {
+    /** An IPv4 or IPv6 prefix, for instance 10.8.0.0/24. */
+    readonly cidr: string;
+  }[];
+  /** Name servers for clients. */
+  readonly dns?: readonly string[];
+  /** What clients may reach through the tunnel. */
+  readonly routes: readonly string[];
+  /** Proposals and times of IKE SAs. Lists have the most wanted first. */
+  readonly ike: {
+    /** Encryption algorithms; phones need the CBC ones (aes256, aes128). */
+    readonly encryption: readonly ('aes256gcm16' | 'aes128gcm16' | 'chacha20poly1305' | 'aes256' | 'aes128')[];
+    /** Integrity algorithms (HMAC with SHA-2) for aes256 and aes128. */
+    readonly integrity: readonly ('sha256' | 'sha384' | 'sha512')[];
+    /** Pseudorandom functions. */
+    readonly prf: readonly ('prfsha256' | 'prfsha384' | 'prfsha512')[];
+    /** Diffie-Hellman groups; phones need modp2048 or modp4096. */
+    readonly keyExchange: readonly ('x25519' | 'ecp256' | 'ecp384' | 'ecp521' | 'modp2048' | 'modp3072' | 'modp4096')[];
+    /** After how long the gateway rekeys an IKE SA by itself; 0s for never. */
+    readonly rekey: string;
+    /** After how long a client must authenticate anew; resumed sessions keep the time of the first one. */
+    readonly reauthentication: string;
+    /** How long an SA may stay without authentication. */
+    readonly halfOpen: string;
+    /** Largest datagram of an encrypted message when both sides can fragment (RFC 7383). */
+    readonly fragmentBytes: number;
+  };
+  /** Proposals and limits of child SAs. Lists have the most wanted first. */
+  readonly esp: {
+    /** Encryption algorithms; phones need the CBC ones (aes256, aes128). */
+    readonly encryption: readonly ('aes256gcm16' | 'aes128gcm16' | 'chacha20poly1305' | 'aes256' | 'aes128')[];
+    /** Integrity algorithms (HMAC with SHA-2) for aes256 and aes128. */
+    readonly integrity: readonly ('sha256' | 'sha384' | 'sha512')[];
+    /** Groups for perfect forward secrecy of child SAs; none allows rekeying without, as most phones do. */
+    readonly keyExchange: readonly ('x25519' | 'ecp256' | 'ecp384' | 'ecp521' | 'modp2048' | 'modp3072' | 'modp4096' | 'none')[];
+    /** After how long the gateway rekeys a child SA by itself; 0s for never. */
+    readonly rekey: string;
+    /** After how many bytes in one direction a child SA is rekeyed. */
+    readonly lifetimeBytes: number;
+  };
+  /** How a silent client is noticed. */
+  readonly dpd: {
+    /** After this much silence a client is asked for a sign of life. */
+    readonly interval: string;
+  };
+  /** What one pod takes on at most. */
+  readonly limits: {
+    /** From this many half-open SAs on, a client must show by a cookie that its address is its own. */
+    readonly cookieThreshold: number;
+    /** Half-open SAs. */
+    readonly halfOpen: number;
+    /** Established sessions. */
+    readonly sessions: number;
+  };
+  /** The TicketKey of the same namespace whose keys seal tickets here. Left out, the gateway has a ring of its own with the defaults of a TicketKey. */
+  readonly ticketKeyRef?: {
+    /** Name of the TicketKey. */
+    readonly name: string;
+  };
+  /** Gateways that share a TicketKey and this text open each other's tickets. Left out, only this gateway opens its own. */
+  readonly ticketAudience?: string;
+  /** How tickets are given and redeemed. */
+  readonly tickets: {
+    /** Give tickets to clients that ask for one, and redeem them. */
+    readonly enabled: boolean;
+    /** When a client or the gateway deletes a session, its ticket is spent too. */
+    readonly revokeOnDelete: boolean;
+    /** Accept the AUTH payload that libreswan 5 computes after a resumption, which departs from RFC 7296. */
+    readonly acceptLibreswanAuth: boolean;
+    /** Tickets of these clients are refused. */
+    readonly revokedIdentities?: readonly string[];
+    /** How many spent tickets each pod remembers. */
+    readonly maxSpent: number;
+  };
+  /** What carries packets. This version has the user-space one only; kernel is reserved. */
+  readonly dataplane: 'kernel' | 'userspace';
+  /** Settings of the user-space data plane. */
+  readonly userspace: {
+    /** Resource name of a device plugin that brings /dev/net/tun into the pod. */
+    readonly deviceResource?: string;
+  };
+  /** Cryptographic provider; auto takes the faster one of each algorithm. */
+  readonly crypto: 'auto' | 'noble' | 'openssl';
+  /** How clients reach the pods. */
+  readonly exposure: 'LoadBalancer' | 'HostPort' | 'ClusterIP';
+  /** Settings of the Service that clients use. */
+  readonly service: {
+    /** Session affinity. None is right almost always: pods hand sessions to each other, and ClientIP steers a client back to a dead pod. */
+    readonly affinity: 'None' | 'ClientIP';
+    /** Local (taken when left out) keeps the addresses of clients, Cluster spreads over all nodes. Only with exposure LoadBalancer. */
+    readonly externalTrafficPolicy?: 'Cluster' | 'Local';
+    /** Which implementation serves the load balancer. Only with exposure LoadBalancer. */
+    readonly loadBalancerClass?: string;
+    /** Annotations for the Service, as cloud providers want them. */
+    readonly annotations?: Readonly<Record<string, string>>;
+    /** Prefixes from which clients may connect. Only with exposure LoadBalancer. */
+    readonly sourceRanges?: readonly string[];
+  };
+  /** How long a pod may take to hand its sessions over before it is killed. */
+  readonly terminationGracePeriodSeconds: number;
+  /** A pod on a node that has not answered for this long is deleted by force, so that its ordinal lives elsewhere; 0s for never. */
+  readonly nodeLossGrace: string;
+  /** What may be changed about the pods. The list is closed, so that whoever may make a VpnGateway cannot make any pod. */
+  readonly pod: {
+    /** Further labels. Those of Rekindle itself cannot be changed. */
+    readonly labels?: Readonly<Record<string, string>>;
+    /** Further annotations. */
+    readonly annotations?: Readonly<Record<string, string>>;
+    /** Requests and limits of the gateway's container. */
+    readonly resources?: {
+      /** What is reserved. */
+      readonly requests?: Readonly<Record<string, number | string>>;
+      /** What is not exceeded. */
+      readonly limits?: Readonly<Record<string, number | string>>;
+    };
+    /** Labels that a node must have. */
+    readonly nodeSelector?: Readonly<Record<string, string>>;
+    /** Taints that are tolerated, as in a Pod. */
+    readonly tolerations?: readonly Readonly<Record<string, unknown>>[];
+    /** Affinity, as in a Pod. */
+    readonly affinity?: Readonly<Record<string, unknown>>;
+    /** How pods are spread, as in a Pod. Left out, they spread over nodes where possible. */
+    readonly topologySpreadConstraints?: readonly Readonly<Record<string, unknown>>[];
+    /** Name of a PriorityClass. */
+    readonly priorityClassName?: string;
+    /** Secrets for pulling the image. */
+    readonly imagePullSecrets?: readonly {
+      /** Name of the Secret. */
+      readonly name: string;
+    }[];
+  };
+  /** The operator changes nothing of this gateway while this is true; it only observes. */
+  readonly paused: boolean;
+}
+
+/** What the operator has seen and done. It holds nothing secret. */
+export interface VpnGatewayStatus {
+  /** The metadata.generation that this status speaks of. */
+  readonly observedGeneration?: number;
+  /** Pods that exist and are not terminating. */
+  readonly replicas?: number;
+  /** Pods that are ready. */
+  readonly readyReplicas?: number;
+  /** Pods made from the latest template. */
+  readonly updatedReplicas?: number;
+  /** Label selector of the pods, for the scale subresource. */
+  readonly selector?: string;
+  /** Established sessions on all pods; renewed once a minute at most. */
+  readonly sessions?: number;
+  /** Where clients connect. */
+  readonly addresses?: readonly string[];
+  /** The ring that pods of this gateway use, without secrets. */
+  readonly keyRing?: {
+    /** The Secret that holds it. */
+    readonly secretName: string;
+    /** Which ring this is. */
+    readonly ringId?: string;
+    /** Grows with every change of the ring. */
+    readonly generation?: number;
+    /** Id of the key that seals new tickets. */
+    readonly activeKey?: string;
+    /** When the next key is due. Only for a ring of the gateway's own. */
+    readonly nextRotationTime?: string;
+    /** The keys of the ring, without their secrets. */
+    readonly keys?: readonly {
+      /** 16 hexadecimal digits, found in clear in every ticket that the key sealed. */
+      readonly id: string;
+      /** A next key only opens tickets, the active one seals and opens, a retired one only opens. */
+      readonly state: 'next' | 'active' | 'retired';
+      /** When it was made. */
+      readonly createdAt: string;
+      /** When a retired key is destroyed. Absent until every pod has stopped sealing with it. */
+      readonly openUntil?: string;
+    }[];
+  };
+  /** Pods that have not loaded this generation, at most ten of them. */
+  readonly waitingFor?: readonly string[];
+  /** Pods that no rotation waits for, because they have been not ready for longer than ackTimeout; at most ten of them. */
+  readonly passedOver?: readonly string[];
+  /** When sessions, waitingFor and passedOver were taken; they are renewed once a minute at most. */
+  readonly sampledAt?: string;
+  /** Ready, Reconciling, Stalled, KeysAcknowledged and Paused, as kstatus reads them. */
+  readonly conditions?: readonly {
+    /** What is observed. */
+    readonly type: string;
+    /** Whether it holds. */
+    readonly status: 'True' | 'False' | 'Unknown';
+    /** Why, as one CamelCase word. */
+    readonly reason: string;
+    /** Why, as a sentence that says what to do. */
+    readonly message: string;
+    /** The metadata.generation that this condition speaks of. */
+    readonly observedGeneration?: number;
+    /** When the status last changed. */
+    readonly lastTransitionTime: string;
+  }[];
+}

@@ -17,7 +17,7 @@ export interface VpnGatewaySpec {
   readonly replicas?: number;
   /** How many pods there may ever be. It divides the address pools into slices, so it cannot be changed later. */
   readonly maxReplicas: number;
-  /** Whom the gateway says it is (IDr): a domain name, an address, or an e-mail address. Most clients insist on the name that they connect to. */
+  /** Whom the gateway says it is (IDr): a domain name, an address, user@domain or keyid:HEX. Most clients insist on the name that they connect to. */
   readonly identity: string;
   /** How gateway and clients prove who they are. Exactly one member is set. */
   readonly authentication: {

@@ -1,0 +1,101 @@
+/** Key exchange methods by IANA number: MODP (RFC 3526), ECP (RFC 5903), Curve25519 (RFC 8031). */
+import { ProtocolError } from '../error.ts';
+import { type Bytes, concat, hex } from '../wire/bytes.ts';
+import { Ke } from '../wire/registry.ts';
+import type { KeyExchange } from './cryptography.ts';
+import { modpPrimes } from './modp-primes.ts';
+import type { Curve, Group, Groups, Modp } from './provider.ts';
+
+type Random = (length: number) => Bytes;
+
+export const keyExchanges = (groups: Groups): readonly KeyExchange[] => [
+  modp(Ke.MODP_2048, 'modp14', 256, 32, groups),
+  modp(Ke.MODP_3072, 'modp15', 384, 40, groups),
+  modp(Ke.MODP_4096, 'modp16', 512, 48, groups),
+  ecp(Ke.ECP_256, 'P-256', 32, groups),
+  ecp(Ke.ECP_384, 'P-384', 48, groups),
+  ecp(Ke.ECP_521, 'P-521', 66, groups),
+  curve25519(groups.x25519),
+];
+
+function curve25519(group: Group): KeyExchange {
+  const draw = (random: Random): Bytes => random(32);
+  return keyExchange(Ke.CURVE25519, { secretLength: 32, publicLength: 32 }, group, draw);
+}
+
+function ecp(id: number, curve: Curve, length: number, groups: Groups): KeyExchange {
+  const order = orders[curve];
+  return keyExchange(id, { secretLength: length, publicLength: 2 * length }, groups.ecp[curve], (random) =>
+    scalarBelow(order, length, random),
+  );
+}
+
+/** Secrets are twice as long as the upper estimates of strength in RFC 3526 §8 (160, 210 and 240 bits), or nearly. */
+function modp(id: number, name: Modp, publicLength: number, secretLength: number, groups: Groups): KeyExchange {
+  const group = groups.modp[name];
+  const last = modpPrimes[name] - 1n;
+  const draw = (random: Random): Bytes => {
+    const secret = random(secretLength).slice();
+    secret[0] = secret[0]! | 0x80; // never short, let alone zero
+    return secret;
+  };
+  return keyExchange(id, { secretLength, publicLength }, group, draw, (peerValue) => {
+    const value = BigInt(`0x${hex(peerValue)}`);
+    // RFC 6989 §2.1: 1 < y < p - 1.
+    if (value <= 1n || value >= last) throw ProtocolError.malformed('public value out of range');
+  });
+}
+
+/** The private key is the secret and, after it, its public value, which is dear to compute again on some curves. */
+function keyExchange(
+  id: number,
+  { secretLength, publicLength }: { readonly secretLength: number; readonly publicLength: number },
+  group: Group,
+  draw: (random: Random) => Bytes,
+  check: (peerValue: Bytes) => void = () => {},
+): KeyExchange {
+  return {
+    id,
+    publicLength,
+    generate(random) {
+      const secret = draw(random);
+      const publicValue = group.publicValue(secret);
+      return { privateKey: concat(secret, publicValue), publicValue };
+    },
+    agree(privateKey, peerValue) {
+      // RFC 7296 §3.4: the length is that of the group.
+      if (peerValue.length !== publicLength)
+        throw ProtocolError.malformed(`public value of ${peerValue.length} bytes instead of ${publicLength}`);
+      check(peerValue);
+      return refusing(() => group.agree(privateKey.subarray(0, secretLength), privateKey.subarray(secretLength), peerValue));
+    },
+  };
+}
+
+/** RFC 6989 §2.3: a point that is not on the curve; RFC 8031 §5: a result that is all zero. The libraries look, and throw. */
+function refusing(agree: () => Bytes): Bytes {
+  try {
+    return agree();
+  } catch {
+    throw ProtocolError.malformed('public value that the group forbids');
+  }
+}
+
+const orders: Readonly<Record<Curve, bigint>> = {
+  'P-256': 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
+  'P-384': 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+  'P-521':
+    0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
+};
+
+/** Drawn anew while it is out of range, which happens once in 2^32 at most. */
+function scalarBelow(order: bigint, length: number, random: Random): Bytes {
+  const topMask = 0xff >>> (8 * length - order.toString(2).length);
+  for (let attempt = 0; attempt < 16; attempt++) {
+    const scalar = random(length).slice();
+    scalar[0] = scalar[0]! & topMask;
+    const value = BigInt(`0x${hex(scalar)}`);
+    if (value !== 0n && value < order) return scalar;
+  }
+  throw new Error('the random source keeps giving numbers out of range');
+}

@@ -1,0 +1,7 @@
+/** The provider in C: OpenSSL, through node:crypto. */
+import type { Provider } from '../provider.ts';
+import { ciphers } from './ciphers.ts';
+import { groups } from './groups.ts';
+import { hashing } from './hashing.ts';
+
+export const openssl: Provider = { name: 'openssl', hashing, ciphers, groups };

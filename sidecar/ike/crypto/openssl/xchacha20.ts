@@ -1,0 +1,43 @@
+/**
+ * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 §2), which OpenSSL lacks, out of the ChaCha20 that it has: HChaCha20 makes a subkey
+ * of the key and 16 bytes of the nonce, ChaCha20-Poly1305 does the rest. Noble's takes 1.7 times as long for a ticket.
+ */
+import { createCipheriv } from 'node:crypto';
+import type { Bytes } from '../../wire/bytes.ts';
+import type { Aead } from '../provider.ts';
+
+export const xchacha20 = (chacha20Poly1305: Aead): Aead => ({
+  seal: (key, nonce, plaintext, aad) =>
+    chacha20Poly1305.seal(hchacha20(key, nonce.subarray(0, 16)), tailNonce(nonce), plaintext, aad),
+  open: (key, nonce, sealed, aad) => chacha20Poly1305.open(hchacha20(key, nonce.subarray(0, 16)), tailNonce(nonce), sealed, aad),
+});
+
+const CONSTANTS = new TextEncoder().encode('expand 32-byte k');
+const BLOCK = new Uint8Array(64);
+
+/**
+ * A ChaCha20 block is the rounds' outcome plus what went in; HChaCha20 is the first and the last row of the outcome.
+ * So both rows are the key stream less what is known to have gone in: the constants, and the 16 bytes that stand where counter and nonce do.
+ */
+function hchacha20(key: Bytes, input: Bytes): Bytes {
+  const stream = createCipheriv('chacha20', key, input).update(BLOCK);
+  const out = new Uint8Array(32);
+  subtractWords(out.subarray(0, 16), stream.subarray(0, 16), CONSTANTS);
+  subtractWords(out.subarray(16), stream.subarray(48), input);
+  return out;
+}
+
+/** Four little-endian words, modulo 2^32. */
+function subtractWords(out: Bytes, from: Bytes, what: Bytes): void {
+  const [a, b, difference] = [viewOf(from), viewOf(what), viewOf(out)];
+  for (let at = 0; at < 16; at += 4) difference.setUint32(at, a.getUint32(at, true) - b.getUint32(at, true), true);
+}
+
+const viewOf = (bytes: Bytes): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Four zero bytes, then the last eight of the nonce. */
+function tailNonce(nonce: Bytes): Bytes {
+  const tail = new Uint8Array(12);
+  tail.set(nonce.subarray(16, 24), 4);
+  return tail;
+}

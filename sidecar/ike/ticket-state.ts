@@ -1,0 +1,92 @@
+/** The sealed part of a ticket as bytes: a CBOR array without keys, since every byte goes over the air in a message that cannot be fragmented (RFC 7383 §2.5.1: IKE_SESSION_RESUME has no SK payload). */
+import type { IkeSuite } from './crypto/suite.ts';
+import { ProtocolError } from './error.ts';
+import { type Identity, type Instant, later } from './sa.ts';
+import type { TicketState } from './ticket.ts';
+import { type Bytes, concat, hex, unhex } from './wire/bytes.ts';
+import { decodeCbor, encodeCbor, type Plain } from './wire/cbor.ts';
+
+/** Stands before the array, so that a pod of another version can tell that it cannot read it. */
+const LAYOUT = 1;
+
+export function encodeTicketState(state: TicketState): Bytes {
+  const { suite, certificate } = state;
+  const fields = encodeCbor([
+    state.ticketId,
+    state.issuedAt,
+    state.expiresAt,
+    identityFields(state.idI),
+    identityFields(state.idR),
+    state.authenticated ? identityFields(state.authenticated) : null,
+    state.authMethod,
+    state.authenticatedAt,
+    state.reauthenticateBy,
+    certificate ? [certificate.fingerprint, certificate.serial] : null,
+    [suite.encr, suite.keyBits, suite.integ, suite.prf, suite.ke],
+    state.skD,
+    unhex(state.spiI),
+    unhex(state.spiR),
+    state.inner,
+  ]);
+  return concat(Uint8Array.of(LAYOUT), fields);
+}
+
+/** Undefined for another layout: a sibling of another version sealed it. @throws ProtocolError (malformed) */
+export function decodeTicketState(bytes: Bytes): TicketState | undefined {
+  return bytes[0] === LAYOUT ? ticketState(decodeCbor(bytes.subarray(1))) : undefined;
+}
+
+function ticketState(plain: Plain): TicketState {
+  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, suite, skD, spiI, spiR, inner] = list(plain, 15);
+  return {
+    ticketId: bytesOf(id),
+    issuedAt: instant(issuedAt),
+    expiresAt: instant(expiresAt),
+    idI: identity(idI),
+    idR: identity(idR),
+    authenticated: authenticated === null ? undefined : identity(authenticated),
+    authMethod: number(method),
+    authenticatedAt: instant(at),
+    reauthenticateBy: instant(by),
+    certificate: certificate === null ? undefined : certificateOf(certificate),
+    suite: suiteOf(suite),
+    skD: bytesOf(skD),
+    spiI: hex(bytesOf(spiI)),
+    spiR: hex(bytesOf(spiR)),
+    inner: list(inner).map(bytesOf),
+  };
+}
+
+const identityFields = ({ idType, data }: Identity): [number, Bytes] => [idType, data];
+
+function identity(value: Plain): Identity {
+  const [idType, data] = list(value, 2);
+  return { idType: number(idType), data: bytesOf(data) };
+}
+
+function certificateOf(value: Plain): { fingerprint: Bytes; serial: Bytes } {
+  const [fingerprint, serial] = list(value, 2);
+  return { fingerprint: bytesOf(fingerprint), serial: bytesOf(serial) };
+}
+
+function suiteOf(value: Plain): IkeSuite {
+  const [encr, keyBits, integ, prf, ke] = list(value, 5);
+  return { encr: number(encr), keyBits: number(keyBits), integ: number(integ), prf: number(prf), ke: number(ke) };
+}
+
+function list(value: Plain, length?: number): readonly Plain[] {
+  if (!Array.isArray(value) || (length !== undefined && value.length !== length)) throw ProtocolError.malformed('ticket: wrong list');
+  return value;
+}
+
+function bytesOf(value: Plain): Bytes {
+  if (!(value instanceof Uint8Array)) throw ProtocolError.malformed('ticket: bytes missing');
+  return value;
+}
+
+function number(value: Plain): number {
+  if (typeof value !== 'number') throw ProtocolError.malformed('ticket: number missing');
+  return value;
+}
+
+const instant = (value: Plain): Instant => later(0 as Instant, number(value));

@@ -1,12 +1,12 @@
 /** State as bytes, for what is sealed and opened again by gateways of ours: tickets and SAs that move. Deterministic CBOR (RFC 8949 §4.2). */
 import { decode, encode, Tokenizer } from 'cborg';
 import { ProtocolError } from '../error.ts';
-import type { Bytes } from './bytes.ts';
+import { type Bytes, equalBytes } from './bytes.ts';
 
 export type Plain = null | undefined | boolean | number | string | Bytes | readonly Plain[] | { readonly [key: string]: Plain };
 
 /** `T` if every part of it is plain: `Plain` itself has no place for interfaces, which lack an index signature. */
-type PlainOf<T> = T extends null | undefined | boolean | number | string | Bytes
+type PlainOf<T> = T extends Plain
   ? T
   : T extends (...args: never) => unknown
     ? never
@@ -24,10 +24,17 @@ export function encodeCbor<T>(value: T & PlainOf<T>): Bytes {
 /** @throws ProtocolError (malformed) for anything that `encodeCbor` would not have written, and for what nests too deep. */
 export function decodeCbor(bytes: Bytes): Plain {
   const input = plainBytes(bytes);
+  const value = tryDecode(input);
+  // RFC 8949 §4.2: one value has one encoding; this leaves no second spelling of text, of a number or of an order of keys.
+  if (!equalBytes(encodeCbor(value), input)) throw ProtocolError.malformed('not deterministic CBOR');
+  return value;
+}
+
+function tryDecode(input: Bytes): Plain {
   try {
     return decode(input, { ...options, tokenizer: new ShallowTokenizer(input, options) });
   } catch {
-    throw ProtocolError.malformed('not the CBOR of a state');
+    throw ProtocolError.malformed('not CBOR of plain data');
   }
 }
 

@@ -121,8 +121,8 @@ export function encodePrefix(
 
 function encodeHeader(header: Header, next: number, length: number): Bytes {
   return new Writer(HEADER_LENGTH)
-    .bytes(unhex(header.spiI))
-    .bytes(unhex(header.spiR))
+    .bytes(spiBytes(header.spiI))
+    .bytes(spiBytes(header.spiR))
     .u8(next)
     .u8(MAJOR << 4)
     .u8(header.exchange)
@@ -130,4 +130,9 @@ function encodeHeader(header: Header, next: number, length: number): Bytes {
     .u32(header.messageId)
     .u32(HEADER_LENGTH + length)
     .finish();
+}
+
+function spiBytes(spi: string): Bytes {
+  if (spi.length !== NO_SPI.length) throw new RangeError(`an IKE SPI of ${spi.length} digits`);
+  return unhex(spi);
 }

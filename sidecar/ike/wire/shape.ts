@@ -41,9 +41,9 @@ function parse(name: string, slot: Slot): Field {
 
 function fill({ kind, many, optional }: Field, payloads: readonly Payload[]): Payload | readonly Payload[] | undefined {
   if (many) return payloads.filter((payload) => payload.kind === kind);
-  const found = payloads.find((payload) => payload.kind === kind);
-  if (!found && !optional) throw ProtocolError.malformed(`no ${kind} payload`);
-  if (found && payloads.findLast((payload) => payload.kind === kind) !== found)
+  const at = payloads.findIndex((payload) => payload.kind === kind);
+  if (at === -1 && !optional) throw ProtocolError.malformed(`no ${kind} payload`);
+  if (payloads.findLastIndex((payload) => payload.kind === kind) !== at)
     throw ProtocolError.malformed(`more than one ${kind} payload`);
-  return found;
+  return payloads[at];
 }

@@ -1,0 +1,80 @@
+/** `/status`: what a gateway pod says of itself on the pod network. Generations and counts only: no secret, no identity, no content of a file. */
+
+import { ringGeneration, ringId } from './key-ring-yaml.ts';
+import { type Parsed, Place } from './problem.ts';
+import { boolean, integer, list, maybe, oneOf, readWhole, record, required, text } from './schema.ts';
+
+export interface GatewayStatus {
+  readonly version: string;
+  /** namespace/name of the gateway; undefined before a configuration was loaded. */
+  readonly name: string | undefined;
+  readonly ordinal: number;
+  /** Hex of 16 random bytes, new at every start. */
+  readonly incarnation: string;
+  readonly ready: boolean;
+  /** Why it is not ready. */
+  readonly reasons: readonly string[];
+  /** What is in force; undefined before the first good file. */
+  readonly config: { readonly generation: number } | undefined;
+  readonly keyRing:
+    | {
+        readonly ringId: string;
+        readonly generation: number;
+        /** Undefined when the pod does not know its UID (see acknowledgement.ts). */
+        readonly acknowledgement: string | undefined;
+      }
+    | undefined;
+  readonly sessions: number;
+  readonly halfOpen: number;
+  /** Files that were refused, with the number of problems in each; the problems themselves are in the pod's log. */
+  readonly faults: readonly { readonly file: string; readonly problems: number }[];
+  readonly dataplane: 'userspace' | 'none';
+}
+
+export const encodeStatus = (status: GatewayStatus): string => `${JSON.stringify(shape.write(status))}\n`;
+
+/** `source` names the pod in problems. What it holds was written by whoever answered at the pod's address. */
+export function parseStatus(source: string, json: string): Parsed<GatewayStatus> {
+  const place = new Place(source);
+  try {
+    return readWhole(shape, JSON.parse(json), place);
+  } catch {
+    place.refuse('not JSON', 'look at the log of the pod');
+    return { ok: false, problems: place.problems };
+  }
+}
+
+const line = text('a line of text', /^[^\n\r]{0,1024}$/, 'one line');
+const count = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** Pods of the next version may say more. */
+const open = 'ignored';
+
+const config = record<NonNullable<GatewayStatus['config']>>({ generation: required(count) }, open);
+const fault = record<GatewayStatus['faults'][number]>({ file: required(line), problems: required(count) }, open);
+const keyRing = record<NonNullable<GatewayStatus['keyRing']>>(
+  {
+    ringId: required(ringId),
+    generation: required(ringGeneration),
+    acknowledgement: maybe(text('an acknowledgement', /^[0-9a-f]{64}$/, '64 hexadecimal digits')),
+  },
+  open,
+);
+
+const shape = record<GatewayStatus>(
+  {
+    version: required(line),
+    name: maybe(line),
+    ordinal: required(integer(0, 254)),
+    incarnation: required(text('an incarnation', /^[0-9a-f]{32}$/, '32 hexadecimal digits')),
+    ready: required(boolean),
+    reasons: required(list(line, { max: 64 })),
+    config: maybe(config),
+    keyRing: maybe(keyRing),
+    sessions: required(count),
+    halfOpen: required(count),
+    faults: required(list(fault)),
+    dataplane: required(oneOf('userspace', 'none')),
+  },
+  open,
+);

@@ -1,0 +1,65 @@
+/** The system calls of Linux that a TUN device takes and Node does not offer, by koffi. */
+import type { Bytes } from '../../ike/wire/bytes.ts';
+
+/** Each of these answers the value of the system call; below 0, `errno` holds the reason. */
+export interface TunSyscalls {
+  /** Makes an open /dev/net/tun a TUN interface of this name (TUNSETIFF). */
+  attach(fd: number, name: string): number;
+  read(fd: number, into: Bytes): number;
+  write(fd: number, bytes: Bytes): number;
+  /** A descriptor that becomes readable by `wake`. */
+  eventfd(): number;
+  wake(eventfd: number): void;
+  /** Calls back, from a thread of libuv's pool, when one of the two can be read, or after the time. Not twice at once. */
+  whenReadable(fd: number, eventfd: number, timeoutMs: number, then: () => void): void;
+  /** Name of the reason, for instance EPERM. */
+  errno(): string;
+}
+
+const TUNSETIFF = 0x4004_54ca;
+const IFF_TUN = 0x0001;
+const IFF_NO_PI = 0x1000;
+const IFREQ_SIZE = 40;
+const IFREQ_FLAGS_AT = 16;
+const EFD_NONBLOCK = 0o4000;
+const POLLIN = 1;
+
+/** @throws Error when koffi has no binary for this machine. */
+export async function loadTunSyscalls(): Promise<TunSyscalls> {
+  const { default: koffi } = await import('koffi');
+  const libc = koffi.load(null);
+  const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
+  const read = libc.func('ssize_t read(int fd, _Out_ void *into, size_t length)');
+  const write = libc.func('ssize_t write(int fd, void *from, size_t length)');
+  const eventfd = libc.func('int eventfd(unsigned int initial, int flags)');
+  const poll = libc.func('int poll(void *fds, unsigned long count, int timeout)');
+  const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
+  const polled = new DataView(new ArrayBuffer(16));
+  return {
+    attach: (fd, name) => ioctl(fd, TUNSETIFF, 'void *', interfaceRequest(name)),
+    read: (fd, into) => read(fd, into, into.length),
+    write: (fd, bytes) => write(fd, bytes, bytes.length),
+    eventfd: () => eventfd(0, EFD_NONBLOCK),
+    wake: (fd) => write(fd, new Uint8Array(new BigUint64Array([1n]).buffer), 8),
+    whenReadable: (fd, wakeup, timeoutMs, then) => {
+      pollFor(polled, 0, fd);
+      pollFor(polled, 8, wakeup);
+      poll.async(polled, 2, timeoutMs, then);
+    },
+    errno: () => names.get(koffi.errno()) ?? `error ${koffi.errno()}`,
+  };
+}
+
+/** struct ifreq with IFF_TUN | IFF_NO_PI. */
+function interfaceRequest(name: string): Bytes {
+  const request = new Uint8Array(IFREQ_SIZE);
+  new TextEncoder().encodeInto(name, request.subarray(0, IFREQ_FLAGS_AT - 1));
+  new Uint16Array(request.buffer, IFREQ_FLAGS_AT, 1)[0] = IFF_TUN | IFF_NO_PI;
+  return request;
+}
+
+/** struct pollfd, in the machine's own byte order. */
+function pollFor(polled: DataView, at: number, fd: number): void {
+  new Int32Array(polled.buffer, at, 1)[0] = fd;
+  new Int16Array(polled.buffer, at + 4, 2).set([POLLIN, 0]);
+}

@@ -75,7 +75,7 @@ export function sealTicket(sealing: TicketSealing, state: TicketState): { ticket
 }
 
 export type OpenedTicket =
-  | { readonly state: TicketState; readonly keyId: string }
+  | { readonly state: TicketState; readonly keyId: string; readonly refused?: undefined }
   | { readonly refused: TicketRefusal; readonly keyId: string | undefined };
 
 /** Whose it is and whether it is still good in itself; what the gateway's policy says of it is `refusalByPolicy`. */
@@ -106,7 +106,6 @@ export function refusalByPolicy(
   state: TicketState,
   policy: Policy,
   spent: SpentTickets,
-  crypto: Cryptography,
   now: Instant,
 ): TicketRefusal | undefined {
   const { config, credentials } = policy;
@@ -119,7 +118,7 @@ export function refusalByPolicy(
   // RFC 5723 §4.3.1: a reused ticket is rejected.
   if (spent.has(state.ticketId)) return 'spent';
   if (now >= state.authenticatedAt + config.ike.reauthenticationMs) return 'policy';
-  if (!sameIdentity(config.identity, state.idR) || !allows(config, state.suite) || !has(crypto, state.suite)) return 'policy';
+  if (!sameIdentity(config.identity, state.idR) || !allows(config, state.suite)) return 'policy';
   return undefined;
 }
 
@@ -149,9 +148,3 @@ function allows(config: GatewayConfig, suite: IkeSuite): boolean {
     keyExchange.includes(suite.ke)
   );
 }
-
-/** Another build, or a forced provider, may lack what the ticket's SA used. */
-const has = (crypto: Cryptography, suite: IkeSuite): boolean =>
-  crypto.encryption(suite.encr, suite.keyBits) !== undefined &&
-  (suite.integ === 0 || crypto.integrity(suite.integ) !== undefined) &&
-  crypto.prf(suite.prf) !== undefined;

@@ -39,11 +39,12 @@ export function narrow(requested: readonly Selector[], allowed: readonly Selecto
 export const sameSelectors = (left: readonly Selector[], right: readonly Selector[]): boolean =>
   left.length === right.length && left.every((selector, at) => sameSelector(selector, right[at]));
 
-/** Whether all of `inner` lies in `outer`. */
-export function contains(outer: Selector, inner: Selector): boolean {
-  const common = intersect(outer, inner);
-  return common !== undefined && sameSelector(common, inner);
-}
+/** Whether all of `inner` lies in one of `outer`. */
+export const contains = (outer: readonly Selector[], inner: Selector): boolean =>
+  outer.some((selector) => {
+    const common = intersect(selector, inner);
+    return common !== undefined && sameSelector(common, inner);
+  });
 
 function intersect(left: Selector, right: Selector): Selector | undefined {
   if (left.start.length !== right.start.length) return undefined;

@@ -36,11 +36,16 @@ export const encodeStatus = (status: GatewayStatus): string => `${JSON.stringify
 /** `source` names the pod in problems. What it holds was written by whoever answered at the pod's address. */
 export function parseStatus(source: string, json: string): Parsed<GatewayStatus> {
   const place = new Place(source);
+  const value = parseJson(json);
+  if (value === undefined) place.refuse('not JSON', 'look at the log of the pod');
+  return value === undefined ? { ok: false, problems: place.problems } : readWhole(shape, value, place);
+}
+
+function parseJson(json: string): unknown {
   try {
-    return readWhole(shape, JSON.parse(json), place);
+    return JSON.parse(json);
   } catch {
-    place.refuse('not JSON', 'look at the log of the pod');
-    return { ok: false, problems: place.problems };
+    return undefined;
   }
 }
 

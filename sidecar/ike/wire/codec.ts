@@ -3,7 +3,7 @@ import type { Reader, Writer } from './bytes.ts';
 
 export interface Codec<Body> {
   readonly number: number;
-  /** Gets the body only, without the generic header, and must use all of it. */
+  /** Gets the body only, without the generic header; whoever calls refuses what is left over. */
   decode(reader: Reader): Body;
   encode(writer: Writer, body: Body): void;
 }

@@ -50,7 +50,6 @@ export const deletePayload: Codec<DeleteBody> = {
     // RFC 7296 §3.11: the IKE SA is deleted with "no SPIs".
     if (spiSize === 0 && count !== 0) throw ProtocolError.malformed(`${count} SPIs without a size`);
     const spis = Array.from({ length: count }, () => r.take(spiSize));
-    r.end();
     return { protocol, spis };
   },
   encode: (w, { protocol, spis }) => {

@@ -1,11 +1,13 @@
 /** All payload kinds of RFC 7296 §3 in one table, and the chain in which a message carries them. */
 import { ProtocolError } from '../error.ts';
+import { type AuthBody, authPayload, type CertBody, certPayload, type IdBody, idPayload } from './auth-payload.ts';
 import { type Bytes, EMPTY, type Reader, Writer } from './bytes.ts';
 import type { Codec } from './codec.ts';
 import { type CpBody, cpPayload } from './cp-payload.ts';
 import { type EapBody, eapPayload } from './eap-payload.ts';
+import { type KeBody, kePayload, noncePayload, type OpaqueBody, vendorIdPayload } from './ke-payload.ts';
 import { type DeleteBody, deletePayload, type NotifyBody, notifyPayload } from './notify-payload.ts';
-import { IdType, Notify, Protocol } from './registry.ts';
+import { Notify, Protocol } from './registry.ts';
 import { type SaBody, saPayload } from './sa-payload.ts';
 import { type TsBody, tsPayload } from './ts-payload.ts';
 
@@ -15,26 +17,21 @@ export type { Proposal, Transform } from './sa-payload.ts';
 /** What each payload says, without its generic header. */
 interface Bodies {
   readonly SA: SaBody;
-  readonly KE: { readonly group: number; readonly data: Bytes };
+  readonly KE: KeBody;
   readonly IDi: IdBody;
   readonly IDr: IdBody;
-  readonly CERT: { readonly encoding: number; readonly data: Bytes };
-  readonly CERTREQ: { readonly encoding: number; readonly data: Bytes };
-  readonly AUTH: { readonly method: number; readonly data: Bytes };
+  readonly CERT: CertBody;
+  readonly CERTREQ: CertBody;
+  readonly AUTH: AuthBody;
   /** Ni and Nr. */
-  readonly NONCE: { readonly data: Bytes };
+  readonly NONCE: OpaqueBody;
   readonly N: NotifyBody;
   readonly D: DeleteBody;
-  readonly V: { readonly data: Bytes };
+  readonly V: OpaqueBody;
   readonly TSi: TsBody;
   readonly TSr: TsBody;
   readonly CP: CpBody;
   readonly EAP: EapBody;
-}
-
-interface IdBody {
-  readonly idType: number;
-  readonly data: Bytes;
 }
 
 export type Kind = keyof Bodies;
@@ -44,86 +41,21 @@ export type Payload = { [K in Kind]: PayloadOf<K> }[Kind];
 /** A payload kind without a codec does not compile. */
 const codecs: { readonly [K in Kind]: Codec<Bodies[K]> } = {
   SA: saPayload,
-  KE: {
-    number: 34,
-    decode: (r) => {
-      const group = r.u16();
-      r.skip(2); // RESERVED
-      return { group, data: r.rest() };
-    },
-    encode: (w, { group, data }) => {
-      w.u16(group).u16(0).bytes(data);
-    },
-  },
+  KE: kePayload,
   IDi: idPayload(35),
   IDr: idPayload(36),
   CERT: certPayload(37),
   CERTREQ: certPayload(38),
-  AUTH: {
-    number: 39,
-    decode: (r) => {
-      const method = r.u8();
-      r.skip(3); // RESERVED
-      return { method, data: r.rest() };
-    },
-    encode: (w, { method, data }) => {
-      w.u8(method).u8(0).u16(0).bytes(data);
-    },
-  },
-  NONCE: {
-    number: 40,
-    decode: (r) => {
-      // RFC 7296 §3.9: "between 16 and 256 octets, inclusive".
-      if (r.left < 16 || r.left > 256) throw ProtocolError.malformed(`nonce of ${r.left} bytes`);
-      return { data: r.rest() };
-    },
-    encode: (w, { data }) => {
-      w.bytes(data);
-    },
-  },
+  AUTH: authPayload,
+  NONCE: noncePayload,
   N: notifyPayload,
   D: deletePayload,
-  V: {
-    number: 43,
-    decode: (r) => ({ data: r.rest() }),
-    encode: (w, { data }) => {
-      w.bytes(data);
-    },
-  },
+  V: vendorIdPayload,
   TSi: tsPayload(44),
   TSr: tsPayload(45),
   CP: cpPayload,
   EAP: eapPayload,
 };
-
-/** RFC 7296 §3.5: an address has the length of its family; any other identity is as long as it likes. */
-function idPayload(number: number): Codec<IdBody> {
-  const lengths: Readonly<Record<number, number>> = { [IdType.ID_IPV4_ADDR]: 4, [IdType.ID_IPV6_ADDR]: 16 };
-  return {
-    number,
-    decode: (r) => {
-      const idType = r.u8();
-      r.skip(3); // RESERVED
-      if (r.left !== (lengths[idType] ?? r.left))
-        throw ProtocolError.malformed(`identity of type ${idType} with ${r.left} bytes`);
-      return { idType, data: r.rest() };
-    },
-    encode: (w, { idType, data }) => {
-      w.u8(idType).u8(0).u16(0).bytes(data);
-    },
-  };
-}
-
-/** RFC 7296 §3.6, §3.7. */
-function certPayload(number: number): Codec<Bodies['CERT']> {
-  return {
-    number,
-    decode: (r) => ({ encoding: r.u8(), data: r.rest() }),
-    encode: (w, { encoding, data }) => {
-      w.u8(encoding).bytes(data);
-    },
-  };
-}
 
 const kinds: readonly (Kind | undefined)[] = kindsByNumber();
 
@@ -138,7 +70,7 @@ export const SK = 46;
 export const SKF = 53;
 
 export interface Chain {
-  readonly payloads: readonly Payload[];
+  readonly payloads: Payload[];
   /** The SK or SKF payload at the end: its number, the number of the first payload inside, and its body. */
   readonly sealed: { readonly number: number; readonly first: number; readonly body: Bytes } | undefined;
 }
@@ -168,7 +100,7 @@ export function decodePayloads(first: number, reader: Reader): Payload[] {
   const { payloads, sealed } = decodeChain(first, reader);
   // RFC 7296 §3.1: "an Encrypted payload MUST NOT contain another Encrypted payload".
   if (sealed) throw ProtocolError.malformed('an encrypted payload inside another one');
-  return [...payloads];
+  return payloads;
 }
 
 /** RFC 7296 §2.5: unknown payloads are skipped, unless the sender says that we must know them. */

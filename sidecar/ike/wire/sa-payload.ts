@@ -48,10 +48,9 @@ function decodeList<Item>(reader: Reader, more: number, decode: (item: Reader) =
     if (sign !== 0 && sign !== more) throw ProtocolError.malformed(`last substructure ${sign}`);
     last = sign === 0;
     items.push(decode(item));
+    // RFC 7296 §3.3: "MUST check that the total Payload Length is consistent with the payload's internal lengths and counts".
     item.end();
   }
-  // RFC 7296 §3.3: "MUST check that the total Payload Length is consistent with the payload's internal lengths and counts".
-  reader.end();
   return items;
 }
 
@@ -84,22 +83,23 @@ function encodeProposal(w: Writer, { number, protocol, spi, transforms }: Propos
   encodeList(w, 3, transforms, encodeTransform);
 }
 
-/** RFC 7296 §3.3.1: the SPI has 8 bytes for IKE (none in the initial exchange) and 4 for ESP and AH. */
+/** RFC 7296 §3.3.1: 8 bytes for IKE (none in the initial exchange), 4 for AH and ESP. */
+const spiSizes: Readonly<Record<number, readonly number[]>> = {
+  [Protocol.IKE]: [0, 8],
+  [Protocol.AH]: [4],
+  [Protocol.ESP]: [4],
+};
+
 function checkSpiSize(protocol: number, size: number): void {
-  const fits =
-    protocol === Protocol.IKE
-      ? size === 0 || size === 8
-      : protocol === Protocol.ESP || protocol === Protocol.AH
-        ? size === 4
-        : true;
-  if (!fits) throw ProtocolError.malformed(`SPI of ${size} bytes for protocol ${protocol}`);
+  const sizes = spiSizes[protocol];
+  if (sizes && !sizes.includes(size)) throw ProtocolError.malformed(`SPI of ${size} bytes for protocol ${protocol}`);
 }
 
 /** RFC 7296 §3.3.1: an offer counts from 1; an answer is a single proposal with the number that it had in the offer. */
 function checkNumbers(proposals: readonly Proposal[]): void {
-  const first = proposals.length === 1 ? (proposals[0]?.number ?? 0) : 1;
-  if (first === 0 || proposals.some(({ number }, index) => number !== first + index))
-    throw ProtocolError.malformed(`proposals numbered ${proposals.map(({ number }) => number).join(', ')}`);
+  const numbers = proposals.map(({ number }) => number);
+  const fits = numbers.length === 1 ? numbers[0] !== 0 : numbers.every((number, index) => number === index + 1);
+  if (!fits) throw ProtocolError.malformed(`proposals numbered ${numbers.join(', ')}`);
 }
 
 function decodeTransform(r: Reader): Transform {

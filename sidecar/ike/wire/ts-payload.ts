@@ -25,7 +25,6 @@ function decode(r: Reader): TsBody {
     const selector = decodeSelector(r);
     if (selector) selectors.push(selector);
   }
-  r.end();
   return { selectors };
 }
 

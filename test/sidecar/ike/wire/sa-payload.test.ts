@@ -83,7 +83,7 @@ describe('lengths and counts, RFC 7296 §3.3', () => {
     assertMalformed(() => decodeBody(SA, transform('02')), /last substructure 2/);
     assertMalformed(() => decodeBody(SA, transform('03')), /wanted 1 bytes, 0 left/);
     assertMalformed(
-      () => decodeBody(SA, '00 00 0018 01 01 00 02  00 00 0008 02 00 0005  00 00 0008 02 00 0005'),
+      () => decodeBody(SA, '00 00 0018 01 01 00 01  00 00 0008 02 00 0005  00 00 0008 02 00 0005'),
       /8 trailing bytes/,
     );
   });

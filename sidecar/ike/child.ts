@@ -1,8 +1,21 @@
-/** A child SA (RFC 7296 §1.3.1, §2.9, §2.17): its state, and the offer from which it comes to be. */
-import type { Selector } from '../contract/dataplane.ts';
+/** A child SA (RFC 7296 §1.3.1, §2.9, §2.17): its state, the offer it comes from, and how both sides agree on it. */
+import type { ChildSa, Selector } from '../contract/dataplane.ts';
+import { keyExchangeOf } from './algorithms.ts';
+import type { Context } from './context.ts';
+import { type ChildKeys, childKeys } from './crypto/keymat.ts';
 import type { EspSuite } from './crypto/suite.ts';
-import type { Instant } from './sa.ts';
-import type { Bytes } from './wire/bytes.ts';
+import { ProtocolError } from './error.ts';
+import { NONCE_BYTES } from './first-exchange.ts';
+import { acceptedEsp, chooseEsp, espProposals } from './proposal.ts';
+import type { SecuredSa } from './protection.ts';
+import { type Established, type IkeSa, type Instant, type KeyPair, NEVER } from './sa.ts';
+import { event, type Output, which } from './step.ts';
+import { inForce, termsOf } from './terms.ts';
+import { addressSelector, contains, narrow, prefixSelector } from './traffic.ts';
+import { jittered } from './window.ts';
+import { type Bytes, u32Bytes, Writer } from './wire/bytes.ts';
+import type { Payload, PayloadOf, Proposal } from './wire/payload.ts';
+import { Ke, Notify } from './wire/registry.ts';
 
 export interface Child {
   readonly spiIn: number;
@@ -13,7 +26,7 @@ export interface Child {
   readonly local: readonly Selector[];
   readonly remote: readonly Selector[];
   readonly rekeyAt: Instant;
-  /** A newer child took over; this one is deleted by whoever made the newer one, at the latest by us at this instant. */
+  /** A newer child took over; whoever made that one deletes this one, at the latest we do at this instant. */
   readonly replacedUntil: Instant | undefined;
 }
 
@@ -22,7 +35,141 @@ export interface ChildOffer {
   readonly spiIn: number;
   readonly nonce: Bytes;
   /** Undefined without perfect forward secrecy, and in IKE_AUTH. */
-  readonly ke: { readonly id: number; readonly privateKey: Bytes } | undefined;
+  readonly ke: KeyPair | undefined;
+  readonly proposals: readonly Proposal[];
   readonly local: readonly Selector[];
   readonly remote: readonly Selector[];
 }
+
+export interface Traffic {
+  readonly local: readonly Selector[];
+  readonly remote: readonly Selector[];
+}
+
+/** In IKE_AUTH there is no Diffie-Hellman of the child's own (RFC 7296 §1.2); `group` asks for another one than the first. */
+export function offerChild(sa: SecuredSa, traffic: Traffic, use: { readonly inAuth: boolean; readonly group?: number }, ctx: Context): ChildOffer {
+  const { esp } = termsOf(sa, ctx);
+  const group = use.inAuth ? Ke.NONE : (use.group ?? esp.keyExchange[0] ?? Ke.NONE);
+  const spiIn = ctx.newEspSpi();
+  const ke = group === Ke.NONE ? undefined : { id: group, ...keyExchangeOf(ctx.crypto, group).generate(ctx.random) };
+  const proposals = espProposals(esp, u32Bytes(spiIn), { pfs: !use.inAuth });
+  return { ...traffic, spiIn, nonce: use.inAuth ? new Uint8Array() : ctx.random(NONCE_BYTES), ke, proposals };
+}
+
+export function offerPayloads({ proposals, nonce, ke, local, remote }: ChildOffer): Payload[] {
+  return [
+    { kind: 'SA', proposals },
+    ...(nonce.length > 0 ? [{ kind: 'NONCE', data: nonce } as const] : []),
+    ...(ke ? [{ kind: 'KE', group: ke.id, data: ke.publicValue } as const] : []),
+    { kind: 'TSi', selectors: local },
+    { kind: 'TSr', selectors: remote },
+  ];
+}
+
+/** What an initiator asks for; `ni` and `ke` stand in CREATE_CHILD_SA only. */
+export interface AskedChild {
+  readonly sa: PayloadOf<'SA'>;
+  readonly ke: PayloadOf<'KE'> | undefined;
+  readonly tsi: PayloadOf<'TSi'>;
+  readonly tsr: PayloadOf<'TSr'>;
+}
+
+export interface Agreed {
+  readonly child: Child;
+  readonly payloads: readonly Payload[];
+}
+export interface Refused {
+  readonly refused: Notify;
+  readonly data?: Bytes;
+  readonly reason: string;
+}
+
+/** The responder's half. `inAuth` tells that the nonces are those of the first exchange and must not be sent again. */
+export function acceptChild(
+  sa: SecuredSa,
+  asked: AskedChild,
+  allowed: Traffic,
+  nonces: { readonly ni: Bytes; readonly nr: Bytes; readonly inAuth: boolean },
+  ctx: Context,
+): Agreed | Refused {
+  const terms = termsOf(sa, ctx);
+  const chosen = chooseEsp(asked.sa.proposals, terms.esp, { pfs: !nonces.inAuth, preferredKe: asked.ke?.group });
+  if (!chosen) return { refused: Notify.NO_PROPOSAL_CHOSEN, reason: 'no ESP proposal that we accept' };
+  const { suite } = chosen;
+  if (suite.ke !== Ke.NONE && asked.ke?.group !== suite.ke)
+    return { refused: Notify.INVALID_KE_PAYLOAD, data: new Writer(2).u16(suite.ke).finish(), reason: `the child wants group ${suite.ke}` };
+  const local = narrow(asked.tsr.selectors, allowed.local);
+  const remote = narrow(asked.tsi.selectors, allowed.remote);
+  if (local.length === 0 || remote.length === 0) return { refused: Notify.TS_UNACCEPTABLE, reason: 'no traffic selectors in common' };
+  const own = suite.ke === Ke.NONE ? undefined : keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
+  const shared = own && asked.ke ? keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, asked.ke.data) : undefined;
+  const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
+  const spiIn = ctx.newEspSpi();
+  const child = newChild({ spiIn, spiOut: chosen.peerSpi, suite, keys, side: 'responder', local, remote }, terms.childRekeyMs, ctx);
+  const payloads: Payload[] = [
+    { kind: 'SA', proposals: [{ ...chosen.proposal, spi: u32Bytes(spiIn) }] },
+    ...(nonces.inAuth ? [] : [{ kind: 'NONCE', data: nonces.nr } as const]),
+    ...(own ? [{ kind: 'KE', group: suite.ke, data: own.publicValue } as const] : []),
+    { kind: 'TSi', selectors: remote },
+    { kind: 'TSr', selectors: local },
+  ];
+  return { child, payloads };
+}
+
+/** The initiator's half. @throws ProtocolError (refuse) when the answer is not within the offer. */
+export function concludeChild(
+  sa: SecuredSa,
+  offer: ChildOffer,
+  answer: AskedChild,
+  nonces: { readonly ni: Bytes; readonly nr: Bytes },
+  ctx: Context,
+): Child {
+  const { peerSpi, suite } = acceptedEsp(answer.sa.proposals, offer.proposals);
+  if (suite.ke !== (offer.ke?.id ?? Ke.NONE) || (offer.ke && answer.ke?.group !== offer.ke.id)) throw unasked('another key exchange');
+  const local = answer.tsi.selectors;
+  const remote = answer.tsr.selectors;
+  // RFC 7296 §2.9: "the responder ... narrows"; it cannot widen.
+  if (!within(local, offer.local) || !within(remote, offer.remote)) throw unasked('traffic selectors beyond the offer');
+  const shared = offer.ke && answer.ke ? keyExchangeOf(ctx.crypto, offer.ke.id).agree(offer.ke.privateKey, answer.ke.data) : undefined;
+  const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
+  const parts = { spiIn: offer.spiIn, spiOut: peerSpi, suite, keys, side: 'initiator', local, remote } as const;
+  return newChild(parts, termsOf(sa, ctx).childRekeyMs, ctx);
+}
+
+interface Parts extends Pick<Child, 'spiIn' | 'spiOut' | 'suite' | 'local' | 'remote'> {
+  readonly keys: ChildKeys;
+  readonly side: 'initiator' | 'responder';
+}
+
+function newChild({ keys, side, ...parts }: Parts, rekeyMs: number, ctx: Context): Child {
+  const [keyOut, keyIn] = side === 'initiator' ? [keys.initiator, keys.responder] : [keys.responder, keys.initiator];
+  return { ...parts, keyIn, keyOut, rekeyAt: jittered(rekeyMs, ctx, NEVER), replacedUntil: undefined };
+}
+
+const within = (inner: readonly Selector[], outer: readonly Selector[]): boolean =>
+  inner.length > 0 && inner.every((one) => contains(outer, one));
+
+const unasked = (what: string): ProtocolError => new ProtocolError('refuse', Notify.TS_UNACCEPTABLE, `the peer chose ${what}`);
+
+/** What an established SA may carry: a gateway's routes and the client's inner addresses. */
+export function trafficOf(sa: IkeSa & { readonly phase: Pick<Established, 'inner'> }, ctx: Context): Traffic {
+  const inner = sa.phase.inner.map(addressSelector);
+  const { connection } = sa;
+  if (!connection) return { local: inForce(ctx).config.routes.map(prefixSelector), remote: inner };
+  return { local: inner.length > 0 ? inner : connection.localTraffic, remote: connection.remoteTraffic };
+}
+
+/** Traffic flows through this child from now on. */
+export function install(sa: IkeSa & { readonly phase: Established }, child: Child): Output[] {
+  const { spiIn, spiOut, suite, keyIn, keyOut, local, remote } = child;
+  const { encr, keyBits, integ, esn } = suite;
+  const { nat, remote: peer } = sa.phase;
+  const encapsulated = nat.local || nat.remote;
+  const order: ChildSa = { spiIn, spiOut, suite: { encr, keyBits, integ, esn }, keyIn, keyOut, local, remote, path: sa.path, encapsulated, peer };
+  return [{ type: 'dataplane', order: { order: 'install', child: order } }, event({ name: 'child-installed', spiIn, ...which(sa) })];
+}
+
+export const uninstall = (sa: IkeSa, spiIn: number): Output[] => [
+  { type: 'dataplane', order: { order: 'remove', spiIn } },
+  event({ name: 'child-removed', spiIn, ...which(sa) }),
+];

@@ -42,6 +42,8 @@ export interface Context {
   readonly newEspSpi: () => number;
   /** Other SAs with this peer identity that are established. */
   readonly sessionsOf: (remote: Identity) => readonly IkeSa[];
+  /** By our SPI. */
+  readonly find: (spi: string) => IkeSa | undefined;
   readonly halfOpen: number;
   readonly sessions: number;
 }

@@ -65,7 +65,7 @@ export interface Fragments {
 }
 
 /** Each phase carries exactly what is known in it, so that a handler cannot ask for keys that do not exist yet. */
-export type Phase = InitSent | ResumeSent | HalfOpen | AuthSent | Established | Closing | Gone;
+export type Phase = InitSent | ResumeSent | Keyed | AuthSent | HalfOpen | Established | Replaced | Closing | Gone;
 
 /** Initiator: IKE_SA_INIT sent. */
 export interface InitSent {
@@ -73,10 +73,17 @@ export interface InitSent {
   readonly connection: Connection;
   readonly handshake: Handshake;
   readonly nonce: Bytes;
-  readonly ke: { readonly id: number; readonly privateKey: Bytes };
+  readonly ke: KeyPair;
   readonly request: Bytes;
   /** Answers with COOKIE or INVALID_KE_PAYLOAD so far: bounded. */
   readonly retries: number;
+}
+
+/** Ours, of group `id`. */
+export interface KeyPair {
+  readonly id: number;
+  readonly privateKey: Bytes;
+  readonly publicValue: Bytes;
 }
 
 /** Initiator: IKE_SESSION_RESUME sent (RFC 5723 §4.3.2). */
@@ -123,13 +130,18 @@ export interface HalfOpen extends Secured {
   readonly until: Instant;
 }
 
-/** Initiator: IKE_AUTH sent. */
-export interface AuthSent extends Secured {
-  readonly name: 'authSent';
+/** Initiator: the first exchange is done, IKE_AUTH follows in the same step. */
+export interface Keyed extends Secured {
+  readonly name: 'keyed';
   readonly connection: Connection;
   readonly handshake: Handshake;
   readonly first: FirstMessages;
   readonly resumed: HeldTicket | undefined;
+}
+
+/** Initiator: IKE_AUTH sent. */
+export interface AuthSent extends Omit<Keyed, 'name'> {
+  readonly name: 'authSent';
   readonly offer: ChildOffer;
 }
 
@@ -163,6 +175,12 @@ export interface Established extends Secured {
   readonly wanted: readonly Intent[];
 }
 
+/** The peer rekeyed it and will delete it; until then it only answers (RFC 7296 §2.8.2). */
+export interface Replaced extends Secured {
+  readonly name: 'replaced';
+  readonly until: Instant;
+}
+
 /** DELETE sent; the SA lives until it is answered. */
 export interface Closing extends Secured {
   readonly name: 'closing';
@@ -176,8 +194,9 @@ export interface Gone extends Secured {
 
 export type Intent =
   | { readonly kind: 'newChild' }
-  | { readonly kind: 'rekeyChild'; readonly spiIn: number }
-  | { readonly kind: 'rekeyIke' }
+  /** `group`: the one that the peer asked for with INVALID_KE_PAYLOAD. */
+  | { readonly kind: 'rekeyChild'; readonly spiIn: number; readonly group?: number }
+  | { readonly kind: 'rekeyIke'; readonly group?: number }
   | { readonly kind: 'deleteChild'; readonly spiIn: number }
   | { readonly kind: 'deleteIke' }
   | { readonly kind: 'liveness' }
@@ -194,7 +213,7 @@ export type OwnExchange =
 export interface IkeOffer {
   readonly spi: string;
   readonly nonce: Bytes;
-  readonly ke: { readonly id: number; readonly privateKey: Bytes };
+  readonly ke: KeyPair;
 }
 
 /** The peer rekeyed the same SA while our own rekey was under way (RFC 7296 §2.8.1): our SPI of theirs, and its lowest nonce. */

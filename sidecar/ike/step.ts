@@ -2,18 +2,23 @@
 import type { DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { Policy } from './context.ts';
-import type { Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
+import type { Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
+import type { Payload } from './wire/payload.ts';
 
 /** The result of every handler. */
 export interface Step {
   /** The SA as it now is; gone if undefined. */
   readonly sa: IkeSa | undefined;
+  /** Why it is gone, when it was more than an attempt. */
+  readonly closes?: ClosedWhy;
   readonly outputs: readonly Output[];
-  /** Further SAs that came to be (an IKE rekey). */
+  /** Further SAs that came to be, or that this one changes (an IKE rekey). */
   readonly born?: readonly IkeSa[];
   /** Our SPIs of other SAs that end silently, with the reason (INITIAL_CONTACT, a resumption). */
   readonly ends?: readonly { readonly spi: string; readonly why: ClosedWhy }[];
+  /** A full exchange follows: the ticket was refused. */
+  readonly begin?: { readonly connection: Connection; readonly handshake: Handshake };
 }
 
 /** What the shell must do, in order. */
@@ -107,6 +112,11 @@ export type TicketRefusal =
   | 'spent'
   | 'policy'
   | 'disabled';
+
+/** What a handler of a protected request answers: the step, and the payloads of the response. */
+export interface Reply extends Step {
+  readonly payloads: readonly Payload[];
+}
 
 export const NOTHING: readonly Output[] = [];
 export const event = (happened: Event): Output => ({ type: 'event', event: happened });

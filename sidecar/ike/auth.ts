@@ -1,0 +1,45 @@
+/** What AUTH payloads prove (RFC 7296 §2.15) with pre-shared keys, and after a resumption (RFC 5723 §4.3.3). */
+import { prfOf } from './algorithms.ts';
+import type { Context } from './context.ts';
+import type { Prf } from './crypto/cryptography.ts';
+import type { FirstMessages, Identity, Secured } from './sa.ts';
+import { type Bytes, concat, equalBytes, Writer, utf8 } from './wire/bytes.ts';
+
+type Side = 'initiator' | 'responder';
+/** What both proofs need; `first` are the IKE_SA_INIT or IKE_SESSION_RESUME messages. */
+interface Proof extends Pick<Secured, 'suite' | 'keys'> {
+  readonly first: FirstMessages;
+}
+
+/** AUTH = prf( prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>). */
+export function sharedKeyAuth(proof: Proof, side: Side, identity: Identity, secret: Bytes, ctx: Context): Bytes {
+  const prf = prfOf(ctx.crypto, proof.suite);
+  return prf.mac(prf.mac(secret, KEY_PAD), signedOctets(proof, side, identity, prf));
+}
+
+/** AUTH = prf(SK_px, <SignedOctets>), with SK_px of the new SA. */
+export function resumptionAuth(proof: Proof, side: Side, identity: Identity, ctx: Context): Bytes {
+  const prf = prfOf(ctx.crypto, proof.suite);
+  return prf.mac(ownProofKey(proof, side), signedOctets(proof, side, identity, prf));
+}
+
+/** libreswan's form: prf(SK_px, first message) alone. As safe, for SK_px depends on both nonces and SPIs and the identity must equal the ticket's. */
+export function libreswanResumptionAuth(proof: Proof, side: Side, ctx: Context): Bytes {
+  return prfOf(ctx.crypto, proof.suite).mac(ownProofKey(proof, side), proof.first[side]);
+}
+
+export const proves = (expected: Bytes, given: Bytes): boolean => equalBytes(expected, given);
+
+/** InitiatorSignedOctets = RealMessage1 | NonceRData | MACedIDForI, and the mirror of it. */
+function signedOctets(proof: Proof, side: Side, identity: Identity, prf: Prf): Bytes {
+  const { first } = proof;
+  const nonce = side === 'initiator' ? first.nr : first.ni;
+  return concat(first[side], nonce, prf.mac(ownProofKey(proof, side), identityBody(identity)));
+}
+
+const ownProofKey = (proof: Proof, side: Side): Bytes => (side === 'initiator' ? proof.keys.pi : proof.keys.pr);
+
+/** RestOfInitIDPayload = IDType | RESERVED | InitIDData. */
+const identityBody = ({ idType, data }: Identity): Bytes => new Writer(data.length + 4).u8(idType).u8(0).u16(0).bytes(data).finish();
+
+const KEY_PAD = utf8('Key Pad for IKEv2');

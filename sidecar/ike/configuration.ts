@@ -1,0 +1,96 @@
+/** The Configuration payload (RFC 7296 §2.19, §3.15): inner addresses, DNS servers and subnets. */
+import type { Connection } from './connection.ts';
+import type { Context } from './context.ts';
+import type { Identity } from './sa.ts';
+import { inForce } from './terms.ts';
+import { parseAddress, parsePrefix } from './ip-address.ts';
+import { type Bytes, concat, EMPTY } from './wire/bytes.ts';
+import type { Attribute, PayloadOf } from './wire/payload.ts';
+import { CfgAttribute, CfgType } from './wire/registry.ts';
+
+/** The client's request; former addresses are asked for again (RFC 5723 §5 note 5). */
+export function askForAddresses({ addresses }: Connection, former: readonly Bytes[]): PayloadOf<'CP'>[] {
+  if (!addresses.ipv4 && !addresses.ipv6) return [];
+  const v4 = former.find((address) => address.length === 4) ?? EMPTY;
+  const v6 = former.find((address) => address.length === 16);
+  const attributes: Attribute[] = [
+    ...(addresses.ipv4 ? [{ type: CfgAttribute.INTERNAL_IP4_ADDRESS, value: v4 }, empty(CfgAttribute.INTERNAL_IP4_DNS)] : []),
+    ...(addresses.ipv6 ? [{ type: CfgAttribute.INTERNAL_IP6_ADDRESS, value: v6 ? withLength(v6) : EMPTY }, empty(CfgAttribute.INTERNAL_IP6_DNS)] : []),
+  ];
+  return [{ kind: 'CP', cfgType: CfgType.CFG_REQUEST, attributes }];
+}
+
+export interface Assignment {
+  readonly inner: readonly Bytes[];
+  readonly reply: readonly PayloadOf<'CP'>[];
+  /** An address was asked for and none is to be had: INTERNAL_ADDRESS_FAILURE (RFC 7296 §3.15.4). */
+  readonly failed: boolean;
+}
+
+/** The gateway's answer. `proven`: a ticket or INITIAL_CONTACT shows that a former address is the peer's to have back. */
+export function assignAddresses(
+  asked: PayloadOf<'CP'> | undefined,
+  peer: { readonly identity: Identity; readonly holder: string; readonly proven: readonly Bytes[] },
+  ctx: Context,
+): Assignment {
+  if (asked?.cfgType !== CfgType.CFG_REQUEST) return { inner: [], reply: [], failed: false };
+  const families = ([4, 6] as const).filter((family) => asksFor(asked, family));
+  const inner = families.flatMap((family) => lease(asked, family, peer, ctx));
+  if (inner.length === 0) return { inner, reply: [], failed: families.length > 0 };
+  const attributes = [...inner.map(addressAttribute), ...dnsAttributes(inner, ctx), ...subnetAttributes(inner, ctx)];
+  return { inner, reply: [{ kind: 'CP', cfgType: CfgType.CFG_REPLY, attributes }], failed: false };
+}
+
+/** What a client was given. */
+export function assignedAddresses(reply: PayloadOf<'CP'> | undefined): Bytes[] {
+  if (reply?.cfgType !== CfgType.CFG_REPLY) return [];
+  return reply.attributes.flatMap(({ type, value }) => {
+    if (type === CfgAttribute.INTERNAL_IP4_ADDRESS && value.length === 4) return [value];
+    if (type === CfgAttribute.INTERNAL_IP6_ADDRESS && value.length >= 16) return [value.subarray(0, 16)];
+    return [];
+  });
+}
+
+const addressType = (family: 4 | 6) => (family === 4 ? CfgAttribute.INTERNAL_IP4_ADDRESS : CfgAttribute.INTERNAL_IP6_ADDRESS);
+
+const asksFor = (asked: PayloadOf<'CP'>, family: 4 | 6): boolean => asked.attributes.some(({ type }) => type === addressType(family));
+
+function lease(
+  asked: PayloadOf<'CP'>,
+  family: 4 | 6,
+  { identity, holder, proven }: { readonly identity: Identity; readonly holder: string; readonly proven: readonly Bytes[] },
+  ctx: Context,
+): Bytes[] {
+  const length = family === 4 ? 4 : 16;
+  const value = asked.attributes.find(({ type }) => type === addressType(family))?.value;
+  const former = proven.find((address) => address.length === length);
+  const wanted = value && value.length >= length ? value.subarray(0, length) : former;
+  const isProven = wanted !== undefined && former !== undefined && wanted.every((byte, index) => byte === former[index]);
+  const leased = ctx.addresses.lease({ identity, family, wanted, proven: isProven, holder }, ctx.now);
+  return leased ? [leased] : [];
+}
+
+const addressAttribute = (address: Bytes): Attribute =>
+  address.length === 4
+    ? { type: CfgAttribute.INTERNAL_IP4_ADDRESS, value: address }
+    : { type: CfgAttribute.INTERNAL_IP6_ADDRESS, value: withLength(address) };
+
+function dnsAttributes(inner: readonly Bytes[], ctx: Context): Attribute[] {
+  const servers = inForce(ctx).config.dns.map(parseAddress).filter((server) => inner.some(({ length }) => length === server.length));
+  return servers.map((value) => ({ type: value.length === 4 ? CfgAttribute.INTERNAL_IP4_DNS : CfgAttribute.INTERNAL_IP6_DNS, value }));
+}
+
+function subnetAttributes(inner: readonly Bytes[], ctx: Context): Attribute[] {
+  const prefixes = inForce(ctx).config.routes.map(parsePrefix).filter(({ bytes }) => inner.some(({ length }) => length === bytes.length));
+  return prefixes.map(({ bytes, length }) =>
+    bytes.length === 4
+      ? { type: CfgAttribute.INTERNAL_IP4_SUBNET, value: concat(bytes, mask(length)) }
+      : { type: CfgAttribute.INTERNAL_IP6_SUBNET, value: concat(bytes, Uint8Array.of(length)) },
+  );
+}
+
+const mask = (length: number): Bytes => Uint8Array.from([0, 8, 16, 24], (from) => 256 - 2 ** (8 - Math.min(8, Math.max(0, length - from))));
+
+/** RFC 7296 §3.15.1: an IPv6 address is followed by its prefix length. */
+const withLength = (address: Bytes): Bytes => concat(address, Uint8Array.of(128));
+const empty = (type: number): Attribute => ({ type, value: EMPTY });

@@ -1,0 +1,118 @@
+/** Which handler is whose: the table of phases, exchanges and directions. What is not in it is ignored. */
+import type { Context } from './context.ts';
+import type { Connection, HeldTicket } from './connection.ts';
+import { ProtocolError } from './error.ts';
+import { newHandshake } from './first-exchange.ts';
+import * as createChildSa from './exchange/create-child-sa.ts';
+import * as ikeAuth from './exchange/ike-auth.ts';
+import * as ikeSaInit from './exchange/ike-sa-init.ts';
+import * as ikeSessionResume from './exchange/ike-session-resume.ts';
+import * as informational from './exchange/informational.ts';
+import * as newChild from './exchange/new-child.ts';
+import * as rekeyChild from './exchange/rekey-child.ts';
+import * as rekeyIke from './exchange/rekey-ike.ts';
+import type { SecuredSa } from './protection.ts';
+import { type IkeSa, type InPhase, type Intent, inPhase, type Path, type PhaseName } from './sa.ts';
+import type { Output, Reply, Step } from './step.ts';
+import { voidTicket } from './ticket-request.ts';
+import type { Bytes } from './wire/bytes.ts';
+import type { Message } from './wire/message.ts';
+import type { Payload } from './wire/payload.ts';
+import { Exchange, Notify } from './wire/registry.ts';
+
+type Respond<P extends PhaseName> = (sa: InPhase<P>, payloads: readonly Payload[], ctx: Context) => Reply;
+type Responders = { readonly [P in PhaseName]?: { readonly [E in Exchange]?: Respond<P> } };
+
+/** Protected requests. */
+const responders: Responders = {
+  halfOpen: { [Exchange.IKE_AUTH]: ikeAuth.respond },
+  established: { [Exchange.CREATE_CHILD_SA]: createChildSa.respond, [Exchange.INFORMATIONAL]: informational.respond },
+  replaced: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
+  closing: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
+};
+
+/** RFC 7296 §2.25.2: the IKE SA is being closed. */
+function temporaryFailure(): Reply {
+  throw createChildSa.busy('the IKE SA is being closed');
+}
+
+/** Whether a request of that exchange is expected in the phase of this SA. */
+export const respondsTo = (sa: IkeSa, exchange: number): boolean => responders[sa.phase.name]?.[exchange as Exchange] !== undefined;
+
+/** An authentic, complete request. @throws ProtocolError */
+export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context): Reply {
+  const handler = responders[sa.phase.name]?.[exchange as Exchange] as Respond<PhaseName> | undefined;
+  if (!handler) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
+  return handler(sa, payloads, ctx);
+}
+export const UNEXPECTED = 'an exchange that does not belong to this phase';
+
+/** A first request, in clear. @throws ProtocolError */
+export function respondFirst(message: Message, datagram: Bytes, path: Path, ctx: Context): Step {
+  const { respond: first } = message.exchange === Exchange.IKE_SA_INIT ? ikeSaInit : ikeSessionResume;
+  return first(message, datagram, path, ctx);
+}
+
+/** The answer to our first request, in clear; IKE_AUTH follows at once. @throws ProtocolError */
+export function concludeFirst(sa: InPhase<'initSent' | 'resumeSent'>, message: Message, datagram: Bytes, ctx: Context): Step {
+  const step = inPhase(sa, 'initSent')
+    ? ikeSaInit.conclude(sa, message, datagram, ctx)
+    : ikeSessionResume.conclude(sa as InPhase<'resumeSent'>, message, datagram, ctx);
+  return step.sa && inPhase(step.sa, 'keyed') ? followedBy(step.outputs, ikeAuth.initiate(step.sa, ctx)) : step;
+}
+
+/** An authentic, complete response to our request. @throws ProtocolError */
+export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Context): Step {
+  if (inPhase(sa, 'authSent')) return ikeAuth.conclude(sa, payloads, ctx);
+  if (inPhase(sa, 'closing')) return informational.concludeEnd();
+  if (!inPhase(sa, 'established') || !sa.phase.exchange) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
+  const { exchange } = sa.phase;
+  const free = { ...sa, phase: { ...sa.phase, exchange: undefined } };
+  switch (exchange.kind) {
+    case 'newChild':
+    case 'rekeyChild':
+    case 'rekeyIke':
+      return createChildSa.conclude(free, exchange, payloads, ctx);
+    default:
+      return informational.conclude(free, exchange, payloads, ctx);
+  }
+}
+
+/** Begins what is wanted, one exchange at a time (RFC 7296 §2.3: a window of one). */
+export function pursue(sa: IkeSa, ctx: Context): Step {
+  let step: Step = { sa, outputs: [] };
+  while (step.sa && inPhase(step.sa, 'established') && !step.sa.window.sent) {
+    const [intent, ...wanted] = step.sa.phase.wanted;
+    if (!intent) break;
+    const next = { ...step.sa, phase: { ...step.sa.phase, wanted } };
+    step = followedBy(step.outputs, begin(next, intent, ctx));
+  }
+  return step;
+}
+
+function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
+  switch (intent.kind) {
+    case 'newChild':
+      return newChild.initiate(sa, ctx);
+    case 'rekeyChild':
+      return rekeyChild.initiate(sa, intent, ctx);
+    case 'rekeyIke':
+      return rekeyIke.initiate(sa, intent, ctx);
+    case 'deleteIke':
+      return followedBy(voidTicket(sa, 'we deleted the IKE SA'), informational.initiateEnd(sa, ctx));
+    case 'deleteChild':
+      return sa.phase.children.some(({ spiIn }) => spiIn === intent.spiIn) ? informational.initiate(sa, intent, ctx) : { sa, outputs: [] };
+    default:
+      return informational.initiate(sa, intent, ctx);
+  }
+}
+
+/** A connection begins: with a ticket when there is one. */
+export const connect = (connection: Connection, ticket: HeldTicket | undefined, ctx: Context): Step =>
+  ticket ? ikeSessionResume.initiate(connection, ticket, ctx) : ikeSaInit.initiate(connection, newHandshake(ctx), ctx);
+
+/** The full exchange after a ticket was refused; its round trips count on. */
+export const connectAnew = ({ connection, handshake }: NonNullable<Step['begin']>, ctx: Context): Step =>
+  ikeSaInit.initiate(connection, handshake, ctx);
+
+const followedBy = (outputs: readonly Output[], step: Step): Step => ({ ...step, outputs: [...outputs, ...step.outputs] });

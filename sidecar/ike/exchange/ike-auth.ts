@@ -1,0 +1,217 @@
+/**
+ * IKE_AUTH (RFC 7296 §1.2, RFC 5723 §4.3.3): both prove who they are, the first child comes to be, a ticket may be given.
+ *
+ *     HDR, SK {IDi, [IDr,] AUTH, [CP(CFG_REQUEST),] SAi2, TSi, TSr, N+}   -->
+ *                                 <--   HDR, SK {IDr, AUTH, [CP(CFG_REPLY),] SAr2, TSi, TSr, N+}
+ *                           or    <--   HDR, SK {N(AUTHENTICATION_FAILED)}
+ */
+import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth } from '../auth.ts';
+import { acceptChild, type AskedChild, type Child, concludeChild, install, offerChild, offerPayloads, trafficOf } from '../child.ts';
+import { askForAddresses, assignAddresses, assignedAddresses } from '../configuration.ts';
+import type { Context } from '../context.ts';
+import { ProtocolError } from '../error.ts';
+import { answeredHandshake, errorOf, findNotify, nameOfNotify, type Notifies } from '../first-exchange.ts';
+import { type Established, type FirstMessages, type HalfOpen, type Identity, type InPhase, later, NEVER, ownSpi } from '../sa.ts';
+import { event, type Output, type Reply, type Step, which } from '../step.ts';
+import { inForce, termsOf } from '../terms.ts';
+import { refusalByPolicy } from '../ticket.ts';
+import { type EstablishedSa, grantTicket, keepTicket, sameIdentity, ticketRequest } from '../ticket-request.ts';
+import { jittered, request as sendRequest } from '../window.ts';
+import type { Bytes } from '../wire/bytes.ts';
+import { notify, type Payload } from '../wire/payload.ts';
+import { AuthMethod, Exchange, Notify } from '../wire/registry.ts';
+import { shape } from '../wire/shape.ts';
+
+const childSlots = { sa: 'SA?', tsi: 'TSi?', tsr: 'TSr?', cp: 'CP?', notifies: 'N*' } as const;
+const request = shape({ idI: 'IDi', idR: 'IDr?', cert: 'CERT*', auth: 'AUTH?', ...childSlots });
+const response = shape({ idR: 'IDr?', auth: 'AUTH?', ...childSlots });
+type Request = ReturnType<typeof request>;
+
+export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
+  const { phase } = sa;
+  const { connection, resumed } = phase;
+  const { local, remote, localTraffic, remoteTraffic } = connection;
+  const offer = offerChild(sa, { local: localTraffic, remote: remoteTraffic }, { inAuth: true }, ctx);
+  const idR = resumed?.remote ?? remote;
+  const proof = resumed ? resumptionAuth(phase, 'initiator', local, ctx) : sharedKeyAuth(phase, 'initiator', local, connection.psk, ctx);
+  const alone = !resumed && idR !== undefined && ctx.sessionsOf(idR).length === 0;
+  const payloads: Payload[] = [
+    { kind: 'IDi', ...local },
+    ...(idR ? [{ kind: 'IDr', ...idR } as const] : []),
+    { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: proof },
+    ...askForAddresses(connection, resumed?.inner ?? []),
+    ...offerPayloads(offer),
+    ...(alone ? [notify(Notify.INITIAL_CONTACT)] : []), // RFC 7296 §2.4
+    ...ticketRequest(connection.tickets),
+  ];
+  return sendRequest({ ...sa, phase: { ...phase, name: 'authSent', offer } as const }, Exchange.IKE_AUTH, payloads, ctx);
+}
+
+export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context): Reply {
+  const asked = request(payloads);
+  const who = sa.phase.resumed ? authenticateTicket(sa.phase, sa.phase.resumed, asked, ctx) : authenticateSharedKey(sa.phase, asked, ctx);
+  const { ends, proven } = supersedes(sa, who, asked.notifies, ctx);
+  const established = establish(sa, who, ctx);
+  const child = firstChild(established, sa.phase.first, asked, proven, ctx);
+  const ticket = grantTicket(child.sa, asked.notifies, ctx);
+  const answer: Payload[] = [
+    { kind: 'IDr', ...who.local },
+    { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: who.proof },
+    ...child.payloads,
+    ...ticket.payloads,
+  ];
+  const news = event({
+    ...{ name: 'established', kind: who.kind, local: who.local, remote: who.remote, inner: child.sa.phase.inner },
+    ...{ durationMs: ctx.now - sa.phase.since, roundTrips: undefined, keyExchanges: sa.phase.resumed ? 0 : 1 },
+    ...{ connection: undefined, ...which(sa) },
+  });
+  return { sa: ticket.sa, ends, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
+}
+
+interface Who extends Pick<Established, 'kind' | 'local' | 'remote' | 'authenticatedAt' | 'reauthenticateBy'> {
+  /** Our own AUTH. */
+  readonly proof: Bytes;
+}
+
+function authenticateSharedKey(phase: HalfOpen, asked: Request, ctx: Context): Who {
+  const { config, credentials } = inForce(ctx);
+  const { idI: remote, auth } = asked;
+  // An unknown identity costs the same as a wrong key: a random key that nobody can have proven.
+  const secret = credentials.psk(remote) ?? ctx.random(32);
+  const expected = sharedKeyAuth(phase, 'initiator', remote, secret, ctx);
+  if (auth?.method !== AuthMethod.SHARED_KEY || !proves(expected, auth.data)) throw failed('a wrong or unknown key');
+  const local = config.identity;
+  return {
+    ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data } },
+    ...{ authenticatedAt: ctx.now, reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs) },
+    proof: sharedKeyAuth(phase, 'responder', local, secret, ctx),
+  };
+}
+
+function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resumed']>, asked: Request, ctx: Context): Who {
+  const policy = inForce(ctx);
+  const { idI, idR, auth, cert } = asked;
+  // RFC 5723 §4.3.3: the same identities as in the ticket, and no certificate.
+  if (!sameIdentity(idI, ticket.idI) || (idR && !sameIdentity(idR, ticket.idR)) || cert.length > 0) throw failed('not the identities of the ticket');
+  const form = auth && proofForm(phase, ticket.idI, auth.data, policy.config.tickets.acceptLibreswanAuth, ctx);
+  if (!form) throw failed('a wrong proof of a resumption');
+  // RFC 5723 §4.3.1: used once an SA is established with it; another attempt may have been faster than this one.
+  if (refusalByPolicy(ticket, policy, ctx.spent, ctx.now)) throw failed('a ticket that has been used meanwhile');
+  ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
+  const { idR: local, authenticatedAt, reauthenticateBy } = ticket;
+  const proof = form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
+  return { kind: 'resumed', local, remote: ticket.authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy, proof };
+}
+
+function proofForm(phase: HalfOpen, identity: Identity, given: Bytes, libreswan: boolean, ctx: Context): 'rfc' | 'libreswan' | undefined {
+  if (proves(resumptionAuth(phase, 'initiator', identity, ctx), given)) return 'rfc';
+  return libreswan && proves(libreswanResumptionAuth(phase, 'initiator', ctx), given) ? 'libreswan' : undefined;
+}
+
+/** RFC 7296 §2.21.2: nothing but AUTHENTICATION_FAILED, whatever it was. */
+const failed = (why: string): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);
+
+/** Which SAs of the same peer end without a DELETE, and which inner addresses it may have back. */
+function supersedes(sa: InPhase<'halfOpen'>, who: Who, notifies: Notifies, ctx: Context): { ends: NonNullable<Step['ends']>; proven: readonly Bytes[] } {
+  const { resumed } = sa.phase;
+  const others = ctx.sessionsOf(who.remote);
+  if (resumed) {
+    // RFC 5723 §4.3.4: the old SA goes silently when it is still alive.
+    const old = others.filter(({ spiI, spiR }) => spiI === resumed.spiI && spiR === resumed.spiR);
+    return { ends: old.map((one) => ({ spi: ownSpi(one), why: 'superseded by resumption' })), proven: resumed.inner };
+  }
+  if (!findNotify(notifies, Notify.INITIAL_CONTACT)) return { ends: [], proven: [] };
+  const proven = others.flatMap((one) => (one.phase.name === 'established' ? one.phase.inner : []));
+  return { ends: others.map((one) => ({ spi: ownSpi(one), why: 'superseded by initial contact' })), proven };
+}
+
+/** `sa` is halfOpen or authSent; nothing of its handshake is kept. */
+function establish(sa: InPhase<'halfOpen' | 'authSent'>, who: Omit<Who, 'proof'>, ctx: Context): EstablishedSa {
+  const { suite, keys, nat, fragmentation } = sa.phase;
+  const { kind, local, remote, authenticatedAt, reauthenticateBy } = who;
+  const phase: Established = {
+    ...{ name: 'established', suite, keys, nat, fragmentation },
+    ...{ kind, local, remote, authenticatedAt, reauthenticateBy, since: ctx.now, heardAt: ctx.now },
+    rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER),
+    ...{ children: [], inner: [], ticketId: undefined, exchange: undefined, wanted: [] },
+  };
+  return { ...sa, phase };
+}
+
+interface FirstChild {
+  readonly sa: EstablishedSa;
+  readonly payloads: readonly Payload[];
+  readonly outputs: readonly Output[];
+}
+
+/** RFC 7296 §1.2: when the child fails, the IKE SA is there all the same, and its addresses with it. */
+function firstChild(sa: EstablishedSa, { ni, nr }: FirstMessages, asked: Request, proven: readonly Bytes[], ctx: Context): FirstChild {
+  const child = childOf(asked);
+  if (!child) return { sa, payloads: [], outputs: [] };
+  const assigned = assignAddresses(asked.cp, { identity: sa.phase.remote, holder: ownSpi(sa), proven }, ctx);
+  if (assigned.failed) {
+    const refused = notify(Notify.INTERNAL_ADDRESS_FAILURE);
+    return { sa, payloads: [refused], outputs: [event({ name: 'address-refused', remote: sa.phase.remote })] };
+  }
+  const { inner, reply } = assigned;
+  const addressed: EstablishedSa = { ...sa, phase: { ...sa.phase, inner } };
+  const agreed = acceptChild(addressed, child, trafficOf(addressed, ctx), { ni, nr, inAuth: true }, ctx);
+  if ('refused' in agreed) return { sa: addressed, payloads: [notify(agreed.refused, agreed.data)], outputs: [refusal(addressed, 'us', agreed)] };
+  return { ...withChild(addressed, agreed.child), payloads: [...reply, ...agreed.payloads] };
+}
+
+const withChild = (sa: EstablishedSa, child: Child): { sa: EstablishedSa; outputs: Output[] } => ({
+  sa: { ...sa, phase: { ...sa.phase, children: [child] } },
+  outputs: install(sa, child),
+});
+
+const childOf = ({ sa, tsi, tsr }: Pick<Request, 'sa' | 'tsi' | 'tsr'>): AskedChild | undefined => sa && tsi && tsr && { sa, ke: undefined, tsi, tsr };
+
+const refusal = (sa: EstablishedSa, by: 'us' | 'peer', { refused, reason }: { readonly refused: number; readonly reason: string }): Output =>
+  event({ name: 'refused', by, exchange: 'IKE_AUTH', notify: nameOfNotify(refused), reason, ...which(sa) });
+
+export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], ctx: Context): Step {
+  const { phase } = sa;
+  const answer = response(payloads);
+  const { connection, resumed, first } = phase;
+  if (!answer.idR || !answer.auth) return refusedByPeer(sa, answer.notifies);
+  const remote = { idType: answer.idR.idType, data: answer.idR.data };
+  const expectedIdentity = resumed?.remote ?? connection.remote;
+  if (expectedIdentity && !sameIdentity(remote, expectedIdentity)) throw failed('the gateway has another identity than the one expected');
+  const proof = resumed
+    ? resumptionAuth(phase, 'responder', remote, ctx)
+    : sharedKeyAuth(phase, 'responder', remote, connection.psk, ctx);
+  if (!proves(proof, answer.auth.data)) throw failed('the gateway does not know the key');
+  const who = {
+    ...{ kind: resumed ? 'resumed' : 'full', local: connection.local, remote } as const,
+    authenticatedAt: resumed?.authenticatedAt ?? ctx.now,
+    reauthenticateBy: resumed?.reauthenticateBy ?? later(ctx.now, connection.reauthenticationMs),
+  };
+  const inner = assignedAddresses(answer.cp);
+  const bare = establish(sa, who, ctx);
+  const addressed: EstablishedSa = { ...bare, phase: { ...bare.phase, inner } };
+  const asked = childOf(answer);
+  const child = asked ? withChild(addressed, concludeChild(addressed, phase.offer, asked, first, ctx)) : noChild(addressed, answer.notifies);
+  const handshake = answeredHandshake(phase.handshake);
+  const news = event({
+    ...{ name: 'established', kind: who.kind, local: who.local, remote, inner, durationMs: ctx.now - handshake.began },
+    ...{ roundTrips: handshake.roundTrips, keyExchanges: handshake.keyExchanges, connection: connection.name, ...which(sa) },
+  });
+  return { sa: child.sa, outputs: [news, ...child.outputs, ...keepTicket(child.sa, answer.notifies, ctx)] };
+}
+
+/** The gateway made the IKE SA but not the child; whoever runs the client decides what that is worth. */
+function noChild(sa: EstablishedSa, notifies: Notifies): { sa: EstablishedSa; outputs: Output[] } {
+  const error = errorOf(notifies);
+  return { sa, outputs: error ? [refusal(sa, 'peer', { refused: error.notify, reason: 'the gateway refuses the child' })] : [] };
+}
+
+/** No proof in the answer. After a resumption the ticket is void and a full exchange follows. */
+function refusedByPeer(sa: InPhase<'authSent'>, notifies: Notifies): Step {
+  const { connection, resumed, handshake } = sa.phase;
+  const name = nameOfNotify(errorOf(notifies)?.notify ?? Notify.AUTHENTICATION_FAILED);
+  const refused = event({ name: 'refused', by: 'peer', exchange: 'IKE_AUTH', notify: name, reason: 'the gateway refuses us', ...which(sa) });
+  if (!resumed) return { sa: undefined, closes: 'authentication failed', outputs: [refused] };
+  const forgotten = event({ name: 'ticket-void', connection: connection.name, why: `refused: ${name}` });
+  return { sa: undefined, outputs: [refused, forgotten], begin: { connection, handshake: answeredHandshake(handshake) } };
+}

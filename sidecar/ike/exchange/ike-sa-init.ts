@@ -1,0 +1,159 @@
+/**
+ * IKE_SA_INIT (RFC 7296 §1.2): agree on algorithms, exchange nonces, do a Diffie-Hellman.
+ *
+ *     HDR, [N(COOKIE),] SAi1, KEi, Ni, N+   -->
+ *                                           <--   HDR, SAr1, KEr, Nr, N+
+ *                                     or    <--   HDR, N(COOKIE) | N(INVALID_KE_PAYLOAD) | N(NO_PROPOSAL_CHOSEN)
+ */
+import { keyExchangeOf } from '../algorithms.ts';
+import type { Connection } from '../connection.ts';
+import type { Context } from '../context.ts';
+import { ikeKeys } from '../crypto/keymat.ts';
+import { ProtocolError } from '../error.ts';
+import {
+  admit,
+  answeredHandshake,
+  canFragment,
+  capabilities,
+  demandCookie,
+  errorOf,
+  findNotify,
+  MAX_RETRIES,
+  nameOfNotify,
+  natOf,
+  NONCE_BYTES,
+  type Notifies,
+  pathAfterNatDetection,
+} from '../first-exchange.ts';
+import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
+import { type Handshake, type IkeSa, type InitSent, type InPhase, type KeyPair, later, type Path } from '../sa.ts';
+import { event, type Step, which } from '../step.ts';
+import { inForce } from '../terms.ts';
+import { answered, newWindow, send } from '../window.ts';
+import { type Bytes, Reader, Writer } from '../wire/bytes.ts';
+import { encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
+import { notify, type PayloadOf } from '../wire/payload.ts';
+import { Exchange, Notify } from '../wire/registry.ts';
+import { shape } from '../wire/shape.ts';
+
+const request = shape({ sa: 'SA', ke: 'KE', nonce: 'NONCE', notifies: 'N*' });
+const response = shape({ sa: 'SA?', ke: 'KE?', nonce: 'NONCE?', notifies: 'N*' });
+
+export function initiate(connection: Connection, handshake: Handshake, ctx: Context): Step {
+  const [group] = connection.ike.keyExchange;
+  const attempt = { spiI: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), retries: 0, cookie: undefined };
+  return offer({ ...attempt, connection, handshake, ke: keyPair(group ?? 0, ctx) }, ctx);
+}
+
+interface Attempt extends Pick<InitSent, 'connection' | 'handshake' | 'nonce' | 'retries' | 'ke'> {
+  readonly spiI: string;
+  readonly cookie: PayloadOf<'N'> | undefined;
+}
+
+function offer({ spiI, cookie, connection, ...attempt }: Attempt, ctx: Context): Step {
+  const { path } = connection;
+  const bytes = encodeMessage({
+    ...{ spiI, spiR: NO_SPI, exchange: Exchange.IKE_SA_INIT, messageId: 0, response: false, initiator: true },
+    payloads: [
+      ...(cookie ? [cookie] : []), // RFC 7296 §2.6: the cookie comes first, the rest stays as it was
+      { kind: 'SA', proposals: ikeProposals(connection.ike) },
+      { kind: 'KE', group: attempt.ke.id, data: attempt.ke.publicValue },
+      { kind: 'NONCE', data: attempt.nonce },
+      ...capabilities(spiI, NO_SPI, path, connection.forceEncapsulation, ctx),
+    ],
+  });
+  const phase = { ...attempt, name: 'initSent', connection, request: bytes } as const;
+  const sa: IkeSa = { role: 'initiator', spiI, spiR: NO_SPI, path, window: newWindow(), connection, phase };
+  return send(sa, [bytes], ctx);
+}
+
+export function respond(message: Message, datagram: Bytes, path: Path, ctx: Context): Step {
+  const { config } = inForce(ctx);
+  const { sa: offered, ke, nonce, notifies } = request(message.payloads);
+  const demand = demandCookie(message, nonce.data, notifies, path, ctx);
+  if (demand) return demand;
+  admit(ctx);
+  const chosen = chooseIke(offered.proposals, config.ike.algorithms, ke.group);
+  if (!chosen) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
+  const { suite } = chosen;
+  // RFC 7296 §1.2: "the responder ... indicates its preferred Diffie-Hellman group".
+  if (suite.ke !== ke.group) throw wrongGroup(suite.ke);
+  const own = keyPair(suite.ke, ctx);
+  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, ke.data);
+  const { spiI } = message;
+  const spiR = ctx.newIkeSpi();
+  const nr = ctx.random(NONCE_BYTES);
+  const bytes = encodeMessage({
+    ...{ spiI, spiR, exchange: Exchange.IKE_SA_INIT, messageId: 0, response: true, initiator: false },
+    payloads: [
+      { kind: 'SA', proposals: [chosen.proposal] },
+      { kind: 'KE', group: suite.ke, data: own.publicValue },
+      { kind: 'NONCE', data: nr },
+      ...capabilities(spiI, spiR, path, config.esp.forceEncapsulation, ctx),
+    ],
+  });
+  const sa: IkeSa = {
+    ...{ role: 'responder', spiI, spiR, path, window: newWindow(), connection: undefined },
+    phase: {
+      name: 'halfOpen',
+      suite,
+      keys: ikeKeys(ctx.crypto, suite, { from: 'full', shared, ni: nonce.data, nr, spiI, spiR }),
+      nat: natOf(notifies, message, path, config.esp.forceEncapsulation, ctx),
+      fragmentation: canFragment(notifies),
+      first: { initiator: datagram, responder: bytes, ni: nonce.data, nr },
+      resumed: undefined,
+      since: ctx.now,
+      until: later(ctx.now, config.ike.halfOpenMs),
+    },
+  };
+  const outputs = [{ type: 'send', path, bytes } as const, event({ name: 'half-open', kind: 'full', ...which(sa) })];
+  return { sa: answered(sa, 0, [bytes]), outputs };
+}
+
+export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: Bytes, ctx: Context): Step {
+  const { phase } = sa;
+  const { sa: answer, ke, nonce, notifies } = response(message.payloads);
+  if (!answer || !ke || !nonce) return again(sa, notifies, ctx);
+  const { connection } = phase;
+  const suite = acceptedIke(answer.proposals, ikeProposals(connection.ike));
+  if (suite.ke !== phase.ke.id || ke.group !== phase.ke.id) throw ProtocolError.malformed(`KE of group ${ke.group}, ours is ${phase.ke.id}`);
+  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(phase.ke.privateKey, ke.data);
+  const { spiI } = sa;
+  const { spiR } = message;
+  const nat = natOf(notifies, message, sa.path, connection.forceEncapsulation, ctx);
+  const path = pathAfterNatDetection(sa.path, nat, connection);
+  const keyed: IkeSa = {
+    ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
+    phase: {
+      ...{ name: 'keyed', suite, connection, nat, resumed: undefined, handshake: answeredHandshake(phase.handshake, 1) },
+      keys: ikeKeys(ctx.crypto, suite, { from: 'full', shared, ni: phase.nonce, nr: nonce.data, spiI, spiR }),
+      fragmentation: canFragment(notifies),
+      first: { initiator: phase.request, responder: datagram, ni: phase.nonce, nr: nonce.data },
+    },
+  };
+  return { sa: keyed, outputs: [] };
+}
+
+/** No SA in the answer: a cookie to bring back, another group to try, or a refusal. */
+function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step {
+  const { phase, spiI } = sa;
+  const retry = { ...phase, spiI, retries: phase.retries + 1, handshake: answeredHandshake(phase.handshake) };
+  const cookie = findNotify(notifies, Notify.COOKIE);
+  const wrong = findNotify(notifies, Notify.INVALID_KE_PAYLOAD);
+  const retriable = phase.retries < MAX_RETRIES;
+  if (cookie && retriable) return offer({ ...retry, cookie: notify(Notify.COOKIE, cookie.data), ke: phase.ke }, ctx);
+  if (wrong && retriable) {
+    const group = new Reader(wrong.data).u16();
+    // RFC 7296 §1.2: only a group that we offered, and not the one that was refused.
+    if (phase.connection.ike.keyExchange.includes(group) && group !== phase.ke.id)
+      return offer({ ...retry, cookie: undefined, ke: keyPair(group, ctx) }, ctx);
+  }
+  const error = errorOf(notifies);
+  if (!error) throw ProtocolError.malformed('an IKE_SA_INIT response without SA, KE, Nr or error');
+  throw new ProtocolError('abort', error.notify as Notify, `the gateway refuses: ${nameOfNotify(error.notify)}`);
+}
+
+const keyPair = (group: number, ctx: Context): KeyPair => ({ id: group, ...keyExchangeOf(ctx.crypto, group).generate(ctx.random) });
+
+const wrongGroup = (group: number): ProtocolError =>
+  new ProtocolError('refuse', Notify.INVALID_KE_PAYLOAD, `wants group ${group}`, new Writer(2).u16(group).finish());

@@ -1,0 +1,171 @@
+/**
+ * IKE_SESSION_RESUME (RFC 5723 §4.3.2): a ticket and two nonces instead of algorithms and a Diffie-Hellman.
+ *
+ *     HDR, [N(COOKIE),] Ni, N(TICKET_OPAQUE), N+   -->
+ *                                                  <--   HDR, Nr, N+
+ *                                            or    <--   HDR, N(COOKIE) | N(TICKET_NACK)
+ */
+import type { Connection, HeldTicket } from '../connection.ts';
+import type { Context } from '../context.ts';
+import { ikeKeys } from '../crypto/keymat.ts';
+import { ProtocolError } from '../error.ts';
+import {
+  admit,
+  answeredHandshake,
+  canFragment,
+  capabilities,
+  demandCookie,
+  errorOf,
+  findNotify,
+  MAX_RETRIES,
+  nameOfNotify,
+  natOf,
+  newHandshake,
+  NONCE_BYTES,
+  type Notifies,
+  pathAfterNatDetection,
+  respondInClear,
+} from '../first-exchange.ts';
+import { type IkeSa, type InPhase, later, type Path, type ResumeSent } from '../sa.ts';
+import { event, type Output, type Step, type TicketRefusal, which } from '../step.ts';
+import { inForce } from '../terms.ts';
+import { type OpenedTicket, openTicket, refusalByPolicy, type TicketState } from '../ticket.ts';
+import { answered, newWindow, send } from '../window.ts';
+import type { Bytes } from '../wire/bytes.ts';
+import { encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
+import { notify, type PayloadOf } from '../wire/payload.ts';
+import { Exchange, Notify } from '../wire/registry.ts';
+import { shape } from '../wire/shape.ts';
+
+// libreswan sends nothing but these, so nothing more is required.
+const request = shape({ nonce: 'NONCE', notifies: 'N*' });
+const response = shape({ nonce: 'NONCE?', notifies: 'N*' });
+
+export function initiate(connection: Connection, ticket: HeldTicket, ctx: Context): Step {
+  const attempt = { spiI: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), retries: 0, cookie: undefined };
+  return present({ ...attempt, connection, ticket, handshake: newHandshake(ctx) }, ctx);
+}
+
+interface Attempt extends Pick<ResumeSent, 'connection' | 'handshake' | 'nonce' | 'retries' | 'ticket'> {
+  readonly spiI: string;
+  readonly cookie: PayloadOf<'N'> | undefined;
+}
+
+function present({ spiI, cookie, connection, ...attempt }: Attempt, ctx: Context): Step {
+  const { path } = connection;
+  const bytes = encodeMessage({
+    ...{ spiI, spiR: NO_SPI, exchange: Exchange.IKE_SESSION_RESUME, messageId: 0, response: false, initiator: true },
+    payloads: [
+      ...(cookie ? [cookie] : []),
+      { kind: 'NONCE', data: attempt.nonce },
+      notify(Notify.TICKET_OPAQUE, attempt.ticket.ticket),
+      ...capabilities(spiI, NO_SPI, path, connection.forceEncapsulation, ctx),
+    ],
+  });
+  const phase = { ...attempt, name: 'resumeSent', connection, request: bytes } as const;
+  const sa: IkeSa = { role: 'initiator', spiI, spiR: NO_SPI, path, window: newWindow(), connection, phase };
+  return send(sa, [bytes], ctx);
+}
+
+export function respond(message: Message, datagram: Bytes, path: Path, ctx: Context): Step {
+  const { nonce, notifies } = request(message.payloads);
+  const ticket = findNotify(notifies, Notify.TICKET_OPAQUE);
+  if (!ticket) throw ProtocolError.malformed('IKE_SESSION_RESUME without TICKET_OPAQUE');
+  // RFC 5723 §9.3: cookies come first, and nothing is kept before the ticket has verified.
+  const demand = demandCookie(message, nonce.data, notifies, path, ctx);
+  if (demand) return demand;
+  admit(ctx);
+  const opened = redeem(ticket.data, ctx);
+  if (opened.refused) return refuse(opened, message, path);
+  const accepted = accept({ ticket: opened.state, ni: nonce.data, notifies, datagram, message, path }, ctx);
+  return { ...accepted, outputs: [...accepted.outputs, event({ name: 'ticket-opened', keyId: opened.keyId, path })] };
+}
+
+function redeem(ticket: Bytes, ctx: Context): OpenedTicket {
+  const policy = inForce(ctx);
+  const { config, ring } = policy;
+  if (!config.tickets.enabled) return { refused: 'disabled', keyId: undefined };
+  const opened = openTicket({ ring, crypto: ctx.crypto, audience: config.audience, now: ctx.now }, ticket);
+  if (opened.refused) return opened;
+  const refused = refusalByPolicy(opened.state, policy, ctx.spent, ctx.now);
+  return refused ? { refused, keyId: opened.keyId } : opened;
+}
+
+/** RFC 5723 §4.3.2: an unprotected TICKET_NACK, for any reason and without telling which. */
+function refuse({ refused, keyId }: Extract<OpenedTicket, { refused: TicketRefusal }>, message: Message, path: Path): Step {
+  const nack: Output = respondInClear(message, [notify(Notify.TICKET_NACK)], path);
+  return { sa: undefined, outputs: [nack, event({ name: 'ticket-refused', reason: refused, keyId, path })] };
+}
+
+interface Presented {
+  readonly ticket: TicketState;
+  readonly ni: Bytes;
+  readonly notifies: Notifies;
+  readonly datagram: Bytes;
+  readonly message: Message;
+  readonly path: Path;
+}
+
+function accept({ ticket, ni, notifies, datagram, message, path }: Presented, ctx: Context): Step {
+  const { config } = inForce(ctx);
+  const { suite, skD } = ticket;
+  const { spiI } = message;
+  const spiR = ctx.newIkeSpi();
+  const nr = ctx.random(NONCE_BYTES);
+  const bytes = encodeMessage({
+    ...{ spiI, spiR, exchange: Exchange.IKE_SESSION_RESUME, messageId: 0, response: true, initiator: false },
+    payloads: [{ kind: 'NONCE', data: nr }, ...capabilities(spiI, spiR, path, config.esp.forceEncapsulation, ctx)],
+  });
+  const sa: IkeSa = {
+    ...{ role: 'responder', spiI, spiR, path, window: newWindow(), connection: undefined },
+    phase: {
+      name: 'halfOpen',
+      suite, // RFC 5723 §5: IKE SA algorithms from the ticket
+      keys: ikeKeys(ctx.crypto, suite, { from: 'resumption', oldD: skD, ni, nr, spiI, spiR }),
+      nat: natOf(notifies, message, path, config.esp.forceEncapsulation, ctx), // RFC 5723 §4.3.2: "determined anew"
+      fragmentation: canFragment(notifies),
+      first: { initiator: datagram, responder: bytes, ni, nr },
+      resumed: ticket,
+      since: ctx.now,
+      until: later(ctx.now, config.ike.halfOpenMs),
+    },
+  };
+  const outputs = [{ type: 'send', path, bytes } as const, event({ name: 'half-open', kind: 'resumed', ...which(sa) })];
+  return { sa: answered(sa, 0, [bytes]), outputs };
+}
+
+export function conclude(sa: InPhase<'resumeSent'>, message: Message, datagram: Bytes, ctx: Context): Step {
+  const { phase } = sa;
+  const { nonce, notifies } = response(message.payloads);
+  if (!nonce) return again(sa, notifies, ctx);
+  const { connection, ticket } = phase;
+  const { suite, skD } = ticket;
+  const { spiI } = sa;
+  const { spiR } = message;
+  const nat = natOf(notifies, message, sa.path, connection.forceEncapsulation, ctx);
+  const path = pathAfterNatDetection(sa.path, nat, connection);
+  const keyed: IkeSa = {
+    ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
+    phase: {
+      ...{ name: 'keyed', suite, connection, nat, resumed: ticket, handshake: answeredHandshake(phase.handshake) },
+      keys: ikeKeys(ctx.crypto, suite, { from: 'resumption', oldD: skD, ni: phase.nonce, nr: nonce.data, spiI, spiR }),
+      fragmentation: canFragment(notifies),
+      first: { initiator: phase.request, responder: datagram, ni: phase.nonce, nr: nonce.data },
+    },
+  };
+  return { sa: keyed, outputs: [] };
+}
+
+/** No nonce in the answer: a cookie to bring back, or the ticket is refused and a full exchange follows (RFC 5723 §4.3.2). */
+function again(sa: InPhase<'resumeSent'>, notifies: Notifies, ctx: Context): Step {
+  const { phase, spiI } = sa;
+  const handshake = answeredHandshake(phase.handshake);
+  const cookie = findNotify(notifies, Notify.COOKIE);
+  if (cookie && phase.retries < MAX_RETRIES)
+    return present({ ...phase, spiI, retries: phase.retries + 1, handshake, cookie: notify(Notify.COOKIE, cookie.data) }, ctx);
+  const error = findNotify(notifies, Notify.TICKET_NACK) ?? errorOf(notifies);
+  if (!error) throw ProtocolError.malformed('an IKE_SESSION_RESUME response without Nr, cookie or refusal');
+  const { connection } = phase;
+  const refused = event({ name: 'ticket-void', connection: connection.name, why: `refused: ${nameOfNotify(error.notify)}` });
+  return { sa: undefined, outputs: [refused], begin: { connection, handshake } };
+}

@@ -1,0 +1,105 @@
+/**
+ * INFORMATIONAL (RFC 7296 §1.4): deletes, liveness, tickets asked for later (RFC 5723 §4.1).
+ *
+ *     HDR, SK {[N+,] [D+]}   -->
+ *                            <--   HDR, SK {[N+,] [D+]}
+ */
+import { uninstall } from '../child.ts';
+import type { Context } from '../context.ts';
+import type { InPhase, OwnExchange } from '../sa.ts';
+import type { Output, Reply, Step } from '../step.ts';
+import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
+import { request as sendRequest } from '../window.ts';
+import { Reader, u32Bytes } from '../wire/bytes.ts';
+import type { Payload, PayloadOf } from '../wire/payload.ts';
+import { Exchange, Protocol } from '../wire/registry.ts';
+import { shape } from '../wire/shape.ts';
+
+const body = shape({ deletes: 'D*', notifies: 'N*' });
+
+export function respond(sa: InPhase<'established' | 'closing' | 'replaced'>, payloads: readonly Payload[], ctx: Context): Reply {
+  const { deletes, notifies } = body(payloads);
+  // RFC 7296 §1.4.1: deleting the IKE SA deletes its children; the response is empty.
+  if (deletes.some(({ protocol }) => protocol === Protocol.IKE)) return { ...endedByPeer(sa, ctx), payloads: [] };
+  if (sa.phase.name !== 'established') return { sa, outputs: [], payloads: [] };
+  const established: EstablishedSa = { ...sa, phase: sa.phase };
+  const removed = deleteChildren(established, deletes.flatMap(espSpis));
+  const ticket = grantTicket(removed.sa, notifies, ctx);
+  return { sa: ticket.sa, payloads: [...removed.payloads, ...ticket.payloads], outputs: [...removed.outputs, ...ticket.outputs] };
+}
+
+/** The peer deletes the IKE SA; a ticket of it stays good unless the policy says otherwise. */
+function endedByPeer(sa: InPhase<'established' | 'closing' | 'replaced'>, ctx: Context): Step {
+  const { phase } = sa;
+  if (phase.name === 'established' && phase.ticketId && ctx.policy?.config.tickets.revokeOnDelete)
+    ctx.spent.spend(phase.ticketId, phase.reauthenticateBy);
+  const outputs = phase.name === 'established' ? voidTicket(sa, 'the gateway deleted the IKE SA') : [];
+  return { sa: undefined, outputs, closes: phase.name === 'replaced' ? 'rekeyed' : 'deleted by peer' };
+}
+
+/** RFC 7296 §1.4.1: the peer names its inbound SPIs; we answer with ours of the same pairs, except those that we are deleting ourselves. */
+function deleteChildren(sa: EstablishedSa, peerSpis: readonly number[]): { sa: EstablishedSa; payloads: Payload[]; outputs: Output[] } {
+  const gone = sa.phase.children.filter(({ spiOut }) => peerSpis.includes(spiOut));
+  if (gone.length === 0) return { sa, payloads: [], outputs: [] };
+  const { exchange } = sa.phase;
+  const children = sa.phase.children.filter((child) => !gone.includes(child));
+  // RFC 7296 §2.25.1: a child that both sides delete is answered without a Delete payload.
+  const told = gone.filter(({ spiIn }) => !(exchange?.kind === 'deleteChild' && exchange.spiIn === spiIn));
+  return {
+    sa: { ...sa, phase: { ...sa.phase, children } },
+    payloads: told.length > 0 ? [deletePayload(told.map(({ spiIn }) => spiIn))] : [],
+    outputs: gone.flatMap(({ spiIn }) => uninstall(sa, spiIn)),
+  };
+}
+
+const espSpis = ({ protocol, spis }: PayloadOf<'D'>): number[] =>
+  protocol === Protocol.ESP ? spis.filter(({ length }) => length === 4).map((spi) => new Reader(spi).u32()) : [];
+
+const deletePayload = (spis: readonly number[]): PayloadOf<'D'> => ({ kind: 'D', protocol: Protocol.ESP, spis: spis.map(u32Bytes) });
+
+type Informational = Extract<OwnExchange, { kind: 'liveness' | 'requestTicket' | 'deleteChild' }>;
+
+export function initiate(sa: EstablishedSa, exchange: Informational, ctx: Context): Step {
+  return sendRequest({ ...sa, phase: { ...sa.phase, exchange } }, Exchange.INFORMATIONAL, requestOf(exchange), ctx);
+}
+
+function requestOf(exchange: Informational): Payload[] {
+  switch (exchange.kind) {
+    case 'liveness':
+      return []; // RFC 7296 §2.4: an empty INFORMATIONAL
+    case 'requestTicket':
+      return ticketRequest(true);
+    case 'deleteChild':
+      return [deletePayload([exchange.spiIn])];
+  }
+}
+
+/** Ends the IKE SA: its children stop at once, the SA itself when the peer has answered. */
+export function initiateEnd(sa: EstablishedSa, ctx: Context): Step {
+  const { suite, keys, nat, fragmentation, children } = sa.phase;
+  const outputs = children.flatMap(({ spiIn }) => uninstall(sa, spiIn));
+  const closing: InPhase<'closing'> = { ...sa, phase: { name: 'closing', suite, keys, nat, fragmentation } };
+  const sent = sendRequest(closing, Exchange.INFORMATIONAL, [{ kind: 'D', protocol: Protocol.IKE, spis: [] }], ctx);
+  return { sa: sent.sa, outputs: [...outputs, ...sent.outputs] };
+}
+
+export function conclude(sa: InPhase<'established'>, exchange: Informational, payloads: readonly Payload[], ctx: Context): Step {
+  const { notifies } = body(payloads);
+  switch (exchange.kind) {
+    case 'liveness':
+      return { sa, outputs: [] };
+    case 'requestTicket':
+      return { sa, outputs: keepTicket(sa, notifies, ctx) };
+    case 'deleteChild':
+      return deleted(sa, exchange.spiIn);
+  }
+}
+
+function deleted(sa: InPhase<'established'>, spiIn: number): Step {
+  if (!sa.phase.children.some((child) => child.spiIn === spiIn)) return { sa, outputs: [] };
+  const children = sa.phase.children.filter((child) => child.spiIn !== spiIn);
+  return { sa: { ...sa, phase: { ...sa.phase, children } }, outputs: uninstall(sa, spiIn) };
+}
+
+/** The answer to our own DELETE of the IKE SA. */
+export const concludeEnd = (): Step => ({ sa: undefined, outputs: [], closes: 'deleted' });

@@ -1,0 +1,143 @@
+/**
+ * The IKE SA anew (RFC 7296 §1.3.2, §2.18), and both sides at once (§2.8.2). The new SA inherits the children.
+ *
+ *     HDR, SK {SA, Ni, KEi, [N(TICKET_REQUEST)]}   -->
+ *                                                  <--   HDR, SK {SA, Nr, KEr, [N(TICKET_LT_OPAQUE)]}
+ *     HDR, SK {D(IKE)}                             -->
+ */
+import { keyExchangeOf } from '../algorithms.ts';
+import { type ChildAnswer, lowerNonce, otherGroup, refusedBy, retryAt, wanting, withChildren } from '../child-exchange.ts';
+import type { Context } from '../context.ts';
+import { ikeKeys } from '../crypto/keymat.ts';
+import { ProtocolError } from '../error.ts';
+import { NONCE_BYTES, type Notifies } from '../first-exchange.ts';
+import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
+import { type Established, type IkeOffer, type IkeSa, type InPhase, type Intent, inPhase, later, NEVER, type OwnExchange, ownSpi } from '../sa.ts';
+import { event, type Output, type Reply, type Step, which } from '../step.ts';
+import { termsOf } from '../terms.ts';
+import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
+import { jittered, rekeyedWindow, request as sendRequest } from '../window.ts';
+import { equalBytes, hex, unhex, Writer } from '../wire/bytes.ts';
+import type { PayloadOf } from '../wire/payload.ts';
+import { Exchange, Notify } from '../wire/registry.ts';
+import * as informational from './informational.ts';
+
+/** How long the peer that rekeyed has to delete the old SA. */
+const REPLACED_MS = 30_000;
+type Rekeying = Extract<OwnExchange, { kind: 'rekeyIke' }>;
+
+export function initiate(sa: InPhase<'established'>, { group }: Extract<Intent, { kind: 'rekeyIke' }>, ctx: Context): Step {
+  const { ike } = termsOf(sa, ctx);
+  const id = group ?? sa.phase.suite.ke;
+  const ke = { id, ...keyExchangeOf(ctx.crypto, id).generate(ctx.random) };
+  const offer: IkeOffer = { spi: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), ke };
+  const phase = { ...sa.phase, exchange: { kind: 'rekeyIke', offer, rival: undefined } as const };
+  const payloads = [
+    { kind: 'SA', proposals: ikeProposals(ike, unhex(offer.spi)) } as const,
+    { kind: 'NONCE', data: offer.nonce } as const,
+    { kind: 'KE', group: id, data: ke.publicValue } as const,
+    ...ticketRequest(sa.connection?.tickets ?? false), // RFC 5723 §4.1: only a client asks
+  ];
+  return sendRequest({ ...sa, phase }, Exchange.CREATE_CHILD_SA, payloads, ctx);
+}
+
+interface Asked {
+  readonly sa: PayloadOf<'SA'>;
+  readonly nonce: PayloadOf<'NONCE'>;
+  readonly ke: PayloadOf<'KE'> | undefined;
+  readonly notifies: Notifies;
+}
+
+export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context): Reply {
+  const chosen = chooseIke(asked.sa.proposals, termsOf(sa, ctx).ike, asked.ke?.group);
+  if (!chosen || chosen.proposal.spi.length !== 8) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
+  const { suite } = chosen;
+  if (asked.ke?.group !== suite.ke)
+    throw new ProtocolError('refuse', Notify.INVALID_KE_PAYLOAD, `wants group ${suite.ke}`, new Writer(2).u16(suite.ke).finish());
+  const own = keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
+  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, asked.ke.data);
+  const spiI = hex(chosen.proposal.spi);
+  const spiR = ctx.newIkeSpi();
+  const nr = ctx.random(NONCE_BYTES);
+  const ni = asked.nonce.data;
+  const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni, nr, spiI, spiR });
+  const bare = successor(sa, { role: 'responder', spiI, spiR, suite, keys }, ctx);
+  const { exchange } = sa.phase;
+  // RFC 7296 §2.8.2: both rekey at once; the children stay where they are until the nonces have decided.
+  const collides = exchange?.kind === 'rekeyIke';
+  const heir = collides ? bare : wantTicket(inherit(bare, sa));
+  const ticket = grantTicket(heir, asked.notifies, ctx);
+  const rival = { spi: ownSpi(bare), lowestNonce: lowerNonce(ni, nr) };
+  const old: IkeSa = collides ? { ...sa, phase: { ...sa.phase, exchange: { ...exchange, rival } } } : retire(sa, ctx);
+  return {
+    ...{ sa: old, born: [ticket.sa] },
+    payloads: [
+      { kind: 'SA', proposals: [{ ...chosen.proposal, spi: unhex(spiR) }] },
+      { kind: 'NONCE', data: nr },
+      { kind: 'KE', group: suite.ke, data: own.publicValue },
+      ...ticket.payloads,
+    ],
+    outputs: [rekeyed(sa, bare), ...(collides ? [] : voidTicket(sa, 'the IKE SA was rekeyed')), ...ticket.outputs],
+  };
+}
+
+export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer: ChildAnswer, ctx: Context): Step {
+  if (!answer.sa || !answer.nonce || !answer.ke) return refused(sa, exchange, answer, ctx);
+  const { offer, rival } = exchange;
+  const suite = acceptedIke(answer.sa.proposals, ikeProposals(termsOf(sa, ctx).ike, unhex(offer.spi)));
+  const peerSpi = answer.sa.proposals[0]?.spi;
+  if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id || peerSpi?.length !== 8)
+    throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'the peer answers a rekey with what was not offered');
+  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(offer.ke.privateKey, answer.ke.data);
+  const [spiI, spiR] = [offer.spi, hex(peerSpi)];
+  const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni: offer.nonce, nr: answer.nonce.data, spiI, spiR });
+  const bare = successor(sa, { role: 'initiator', spiI, spiR, suite, keys }, ctx);
+  const lowest = lowerNonce(offer.nonce, answer.nonce.data);
+  const winner = rival && ctx.find(rival.spi);
+  // RFC 7296 §2.8.2: the SA with the lowest nonce goes, by its maker; the other inherits the children.
+  if (winner && inPhase(winner, 'established') && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest))
+    return { sa: retire(sa, ctx), born: [wantTicket(inherit(winner, sa)), wanting(bare, { kind: 'deleteIke' })], outputs: [rekeyed(sa, winner)] };
+  const heir = inherit(bare, sa);
+  const tickets = [...voidTicket(sa, 'the IKE SA was rekeyed'), ...keepTicket(heir, answer.notifies, ctx)];
+  const end = informational.initiateEnd(withChildren(sa, []), ctx);
+  return { sa: end.sa, born: [heir], outputs: [rekeyed(sa, heir), ...tickets, ...end.outputs] };
+}
+
+function refused(sa: InPhase<'established'>, { offer, rival }: Rekeying, { notifies }: ChildAnswer, ctx: Context): Step {
+  const outputs: Output[] = [refusedBy(sa, notifies)];
+  const group = otherGroup(notifies, offer.ke.id, termsOf(sa, ctx).ike.keyExchange);
+  if (group !== undefined) return { sa: wanting(sa, { kind: 'rekeyIke', group }), outputs };
+  const winner = rival && ctx.find(rival.spi);
+  // Our own attempt came to nothing, so the peer's is the new SA.
+  if (winner && inPhase(winner, 'established')) return { sa: retire(sa, ctx), born: [wantTicket(inherit(winner, sa))], outputs };
+  return { sa: { ...sa, phase: { ...sa.phase, rekeyAt: retryAt(ctx) } }, outputs };
+}
+
+/** Takes over what the old SA had: children, addresses, and what was still to be done with the children. */
+function inherit(heir: EstablishedSa, old: InPhase<'established'>): EstablishedSa {
+  const wanted = old.phase.wanted.filter(({ kind }) => kind === 'rekeyChild' || kind === 'deleteChild' || kind === 'newChild' || kind === 'deleteIke');
+  return { ...heir, phase: { ...heir.phase, children: old.phase.children, inner: old.phase.inner, wanted: [...heir.phase.wanted, ...wanted] } };
+}
+
+/** RFC 5723 §4.1, §6.2: after a rekey that the gateway began, the client asks for a new ticket. */
+const wantTicket = (sa: EstablishedSa): EstablishedSa => (sa.connection?.tickets ? wanting(sa, { kind: 'requestTicket' }) : sa);
+
+function successor(sa: EstablishedSa, next: Pick<IkeSa, 'role' | 'spiI' | 'spiR'> & Pick<Established, 'suite' | 'keys'>, ctx: Context): EstablishedSa {
+  const { role, spiI, spiR, suite, keys } = next;
+  const phase: Established = {
+    ...sa.phase,
+    ...{ suite, keys, rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER), heardAt: ctx.now },
+    ...{ children: [], inner: [], ticketId: undefined, exchange: undefined, wanted: [] },
+  };
+  return { role, spiI, spiR, path: sa.path, window: rekeyedWindow(), connection: sa.connection, phase };
+}
+
+const lineage = ({ phase }: EstablishedSa) => ({ from: 'rekey', oldD: phase.keys.d, oldPrf: phase.suite.prf }) as const;
+
+function retire(sa: EstablishedSa, ctx: Context): IkeSa {
+  const { suite, keys, nat, fragmentation } = sa.phase;
+  return { ...sa, window: { ...sa.window, sent: undefined }, phase: { name: 'replaced', suite, keys, nat, fragmentation, until: later(ctx.now, REPLACED_MS) } };
+}
+
+const rekeyed = (old: IkeSa, { spiI, spiR }: Pick<IkeSa, 'spiI' | 'spiR'>): Output =>
+  event({ name: 'ike-rekeyed', newSpiI: spiI, newSpiR: spiR, ...which(old) });

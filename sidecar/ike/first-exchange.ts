@@ -1,0 +1,94 @@
+/** What IKE_SA_INIT and IKE_SESSION_RESUME have in common (RFC 5723 §4.3.2): cookies, limits, NAT detection, the move to port 4500. */
+import type { Connection } from './connection.ts';
+import type { Context } from './context.ts';
+import { cookie, cookieValid } from './cookie.ts';
+import { parseEndpoint } from './endpoint.ts';
+import { ProtocolError } from './error.ts';
+import { detectNat, feignedNatDetection, natDetection } from './nat.ts';
+import type { Handshake, Nat, Path } from './sa.ts';
+import { event, type Step } from './step.ts';
+import { inForce } from './terms.ts';
+import { type Bytes, EMPTY } from './wire/bytes.ts';
+import { encodeMessage, type Header, NO_SPI } from './wire/message.ts';
+import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
+import { Notify } from './wire/registry.ts';
+
+export type Notifies = readonly PayloadOf<'N'>[];
+
+/** RFC 7296 §2.6: a client gets this many answers that are no answer before it gives up. */
+export const MAX_RETRIES = 5;
+export const NONCE_BYTES = 32;
+
+export const findNotify = (notifies: Notifies, type: number): PayloadOf<'N'> | undefined => notifies.find((n) => n.notify === type);
+
+/**
+ * Under load, a first request costs nothing but a MAC until its sender has shown that it receives at its address.
+ * Answers the step that demands a cookie, or undefined when the request may go on.
+ */
+export function demandCookie(header: Header, ni: Bytes, notifies: Notifies, path: Path, ctx: Context): Step | undefined {
+  const { config, ring } = inForce(ctx);
+  if (ctx.halfOpen < config.ike.cookieThreshold) return undefined;
+  const bakery = { ring, crypto: ctx.crypto, audience: config.audience, now: ctx.now };
+  const claim = { ni, address: parseEndpoint(path.remote).address, spiI: header.spiI };
+  const given = findNotify(notifies, Notify.COOKIE);
+  if (given && cookieValid(bakery, claim, given.data)) return undefined;
+  const payloads = [notify(Notify.COOKIE, cookie(bakery, claim))];
+  return { sa: undefined, outputs: [respondInClear(header, payloads, path), event({ name: 'cookie-demanded', path })] };
+}
+
+/** @throws ProtocolError (drop) when the table of half-open SAs is full. */
+export function admit(ctx: Context): void {
+  const { ike } = inForce(ctx).config;
+  if (ctx.halfOpen >= ike.maxHalfOpen) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, HALF_OPEN_LIMIT);
+  if (ctx.sessions >= ike.maxSessions) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, SESSION_LIMIT);
+}
+export const HALF_OPEN_LIMIT = 'too many half-open SAs';
+export const SESSION_LIMIT = 'too many sessions';
+
+/** NAT_DETECTION_* for a message of ours, and that we can put fragments together. */
+export function capabilities(spiI: string, spiR: string, path: Path, forceEncapsulation: boolean, ctx: Context): Payload[] {
+  const source = forceEncapsulation
+    ? feignedNatDetection(ctx.random)
+    : natDetection(ctx.crypto, spiI, spiR, path.local);
+  return [
+    notify(Notify.NAT_DETECTION_SOURCE_IP, source),
+    notify(Notify.NAT_DETECTION_DESTINATION_IP, natDetection(ctx.crypto, spiI, spiR, path.remote)),
+    notify(Notify.IKEV2_FRAGMENTATION_SUPPORTED),
+  ];
+}
+
+export const canFragment = (notifies: Notifies): boolean => findNotify(notifies, Notify.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+
+/** What the peer's notifies say of NATs between us; one that we feign ourselves counts as ours. */
+export function natOf(notifies: Notifies, header: Header, path: Path, feigned: boolean, ctx: Context): Nat {
+  const nat = detectNat(notifies, header, path, ctx.crypto);
+  return feigned && supportsNatTraversal(notifies) ? { ...nat, local: true } : nat;
+}
+
+const supportsNatTraversal = (notifies: Notifies): boolean => findNotify(notifies, Notify.NAT_DETECTION_SOURCE_IP) !== undefined;
+
+/** RFC 7296 §2.23: the initiator moves to port 4500 when there is a NAT. */
+export const pathAfterNatDetection = (path: Path, nat: Nat, connection: Connection): Path =>
+  nat.local || nat.remote ? connection.natPath : path;
+
+/** A response in the clear: COOKIE, INVALID_KE_PAYLOAD, TICKET_NACK and the like, from no SA (RFC 7296 §2.6: responder's SPI zero). */
+export function respondInClear(request: Header, payloads: readonly Payload[], path: Path) {
+  const { spiI, exchange, messageId } = request;
+  const bytes = encodeMessage({ spiI, spiR: NO_SPI, exchange, messageId, response: true, initiator: false, payloads });
+  return { type: 'send', path, bytes } as const;
+}
+
+/** The first notify of the error range (RFC 7296 §3.10.1). */
+export const errorOf = (notifies: Notifies): PayloadOf<'N'> | undefined => notifies.find((n) => n.notify < 16_384);
+
+export const nameOfNotify = (number: number): string =>
+  Object.entries(Notify).find(([, value]) => value === number)?.[0] ?? `notify ${number}`;
+
+export const answeredHandshake = (handshake: Handshake, keyExchanges = 0): Handshake => ({
+  ...handshake,
+  roundTrips: handshake.roundTrips + 1,
+  keyExchanges: handshake.keyExchanges + keyExchanges,
+});
+
+export const newHandshake = (ctx: Pick<Context, 'now'>): Handshake => ({ began: ctx.now, roundTrips: 0, keyExchanges: 0 });
+export const NO_DATA = EMPTY;

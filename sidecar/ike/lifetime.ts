@@ -1,0 +1,80 @@
+/** What time does to an SA: retransmission, expiry, liveness, rekeys (RFC 7296 §2.4, §2.8). */
+import type { Child } from './child.ts';
+import { wanting } from './child-exchange.ts';
+import type { Context } from './context.ts';
+import { type IkeSa, type InPhase, type Instant, type Intent, inPhase, later, NEVER } from './sa.ts';
+import type { ClosedWhy, Deadline, Step } from './step.ts';
+import { termsOf } from './terms.ts';
+import { retransmit } from './window.ts';
+
+/** The earliest instant at which time does something to this SA. */
+export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
+  let earliest: Deadline = { at: sa.window.sent?.due ?? NEVER, why: 'retransmit' };
+  const consider = (at: Instant, why: string): void => {
+    if (at < earliest.at) earliest = { at, why };
+  };
+  const { phase } = sa;
+  if (phase.name === 'halfOpen' || phase.name === 'gone' || phase.name === 'replaced') consider(phase.until, 'expire');
+  if (phase.name !== 'established') return earliest;
+  consider(phase.reauthenticateBy, 'reauthenticate');
+  consider(phase.rekeyAt, 'rekey the IKE SA');
+  for (const child of phase.children) {
+    consider(child.rekeyAt, 'rekey a child');
+    if (child.replacedUntil !== undefined) consider(child.replacedUntil, 'delete a replaced child');
+  }
+  if (isIdle(sa)) consider(livenessAt(sa as InPhase<'established'>, ctx), 'liveness');
+  return earliest;
+}
+
+/** Time has come for something. */
+export function expire(sa: IkeSa, ctx: Context): Step {
+  if (sa.window.sent && sa.window.sent.due <= ctx.now) return retransmit(sa, ctx) ?? { sa: undefined, outputs: [], closes: unanswered(sa) };
+  const { phase } = sa;
+  if (phase.name === 'halfOpen' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'half-open too long' };
+  if (phase.name === 'replaced' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'rekeyed' };
+  if (phase.name === 'gone' && phase.until <= ctx.now) return { sa: undefined, outputs: [] };
+  return { sa: inPhase(sa, 'established') ? mature(sa, ctx) : sa, outputs: [] };
+}
+
+/** Nobody answers: the peer is dead to us. No DELETE, so that its ticket stays good. */
+function unanswered({ phase }: IkeSa): ClosedWhy {
+  if (phase.name === 'established') return 'peer dead';
+  return phase.name === 'closing' ? 'deleted' : 'handshake failed';
+}
+
+function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'> {
+  const { phase } = sa;
+  const intents: Intent[] = [];
+  // RFC 5723 §6.2 and RFC 7296 §2.8.3: authenticating anew means a new IKE SA, by the client.
+  if (phase.reauthenticateBy <= ctx.now) intents.push({ kind: 'deleteIke' });
+  if (phase.rekeyAt <= ctx.now) intents.push({ kind: 'rekeyIke' });
+  for (const child of phase.children) intents.push(...childIntents(child, ctx));
+  if (isIdle(sa) && livenessAt(sa, ctx) <= ctx.now) intents.push({ kind: 'liveness' });
+  const next = {
+    ...phase,
+    // What was begun is not due any more; a refusal sets a new instant.
+    reauthenticateBy: phase.reauthenticateBy <= ctx.now ? NEVER : phase.reauthenticateBy,
+    rekeyAt: phase.rekeyAt <= ctx.now ? NEVER : phase.rekeyAt,
+    children: phase.children.map((child) => begun(child, ctx)),
+  };
+  return wanting({ ...sa, phase: next }, ...intents);
+}
+
+function childIntents({ spiIn, rekeyAt, replacedUntil }: Child, ctx: Context): Intent[] {
+  if (replacedUntil !== undefined) return replacedUntil <= ctx.now ? [{ kind: 'deleteChild', spiIn }] : [];
+  return rekeyAt <= ctx.now ? [{ kind: 'rekeyChild', spiIn }] : [];
+}
+
+function begun(child: Child, ctx: Context): Child {
+  const rekeyAt = child.rekeyAt <= ctx.now ? NEVER : child.rekeyAt;
+  const replacedUntil = child.replacedUntil !== undefined && child.replacedUntil <= ctx.now ? NEVER : child.replacedUntil;
+  return { ...child, rekeyAt, replacedUntil };
+}
+
+/** RFC 7296 §2.4: when nothing authentic has come for a while, ask. */
+function livenessAt(sa: InPhase<'established'>, ctx: Pick<Context, 'policy'>): Instant {
+  const { deadPeerMs } = termsOf(sa, ctx);
+  return deadPeerMs === 0 ? NEVER : later(sa.phase.heardAt, deadPeerMs);
+}
+
+const isIdle = (sa: IkeSa): boolean => inPhase(sa, 'established') && !sa.window.sent && sa.phase.wanted.length === 0;

@@ -1,0 +1,88 @@
+/** All SAs of a gateway, found by our SPI, by a peer's first request, by the peer's identity and by a child's SPI. */
+import { type Identity, type IkeSa, ownSpi } from './sa.ts';
+import { hex } from './wire/bytes.ts';
+
+export class SaTable {
+  readonly #bySpi = new Map<string, IkeSa>();
+  readonly #byFirstRequest = new Map<string, string>();
+  readonly #byPeer = new Map<string, Set<string>>();
+  readonly #byChild = new Map<number, string>();
+  #halfOpen = 0;
+  #established = 0;
+
+  /** SAs that a stranger can make us keep: those that nobody has authenticated. */
+  get halfOpen(): number {
+    return this.#halfOpen;
+  }
+
+  get established(): number {
+    return this.#established;
+  }
+
+  get(spi: string): IkeSa | undefined {
+    return this.#bySpi.get(spi);
+  }
+
+  values(): IterableIterator<IkeSa> {
+    return this.#bySpi.values();
+  }
+
+  /** RFC 7296 §2.1: a first request does not know our SPI yet; it is found by the peer's SPI and address. */
+  byFirstRequest(spiI: string, remote: string): IkeSa | undefined {
+    const spi = this.#byFirstRequest.get(firstRequest(spiI, remote));
+    return spi === undefined ? undefined : this.#bySpi.get(spi);
+  }
+
+  sessionsOf(peer: Identity): IkeSa[] {
+    return [...(this.#byPeer.get(peerKey(peer)) ?? [])].flatMap((spi) => this.#bySpi.get(spi) ?? []);
+  }
+
+  byChild(spiIn: number): IkeSa | undefined {
+    const spi = this.#byChild.get(spiIn);
+    return spi === undefined ? undefined : this.#bySpi.get(spi);
+  }
+
+  put(sa: IkeSa): void {
+    const spi = ownSpi(sa);
+    const before = this.#bySpi.get(spi);
+    if (before) this.#unindex(before, spi);
+    this.#bySpi.set(spi, sa);
+    this.#index(sa, spi);
+  }
+
+  delete(spi: string): void {
+    const sa = this.#bySpi.get(spi);
+    if (!sa) return;
+    this.#unindex(sa, spi);
+    this.#bySpi.delete(spi);
+  }
+
+  #index({ phase, spiI, path }: IkeSa, spi: string): void {
+    if (phase.name === 'halfOpen') this.#byFirstRequest.set(firstRequest(spiI, path.remote), spi);
+    if (isUnproven(phase.name)) this.#halfOpen += 1;
+    if (phase.name !== 'established') return;
+    this.#established += 1;
+    const key = peerKey(phase.remote);
+    const sessions = this.#byPeer.get(key);
+    if (sessions) sessions.add(spi);
+    else this.#byPeer.set(key, new Set([spi]));
+    for (const { spiIn } of phase.children) this.#byChild.set(spiIn, spi);
+  }
+
+  #unindex({ phase, spiI, path }: IkeSa, spi: string): void {
+    const first = firstRequest(spiI, path.remote);
+    if (phase.name === 'halfOpen' && this.#byFirstRequest.get(first) === spi) this.#byFirstRequest.delete(first);
+    if (isUnproven(phase.name)) this.#halfOpen -= 1;
+    if (phase.name !== 'established') return;
+    this.#established -= 1;
+    const key = peerKey(phase.remote);
+    const sessions = this.#byPeer.get(key);
+    sessions?.delete(spi);
+    if (sessions?.size === 0) this.#byPeer.delete(key);
+    for (const { spiIn } of phase.children) if (this.#byChild.get(spiIn) === spi) this.#byChild.delete(spiIn);
+  }
+}
+
+const isUnproven = (phase: IkeSa['phase']['name']): boolean => phase === 'halfOpen' || phase === 'gone';
+const firstRequest = (spiI: string, remote: string): string => `${spiI} ${remote}`;
+const peerKey = ({ idType, data }: Identity): string => `${idType} ${hex(data)}`;

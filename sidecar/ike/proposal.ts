@@ -76,7 +76,10 @@ export const acceptedIke = (answer: readonly Proposal[], offered: readonly Propo
   ikeSuite(accepted(answer, offered));
 
 /** The same for a rekey, with the peer's SPI of the new SA (hex). */
-export function acceptedIkeRekey(answer: readonly Proposal[], offered: readonly Proposal[]): { peerSpi: string; suite: IkeSuite } {
+export function acceptedIkeRekey(
+  answer: readonly Proposal[],
+  offered: readonly Proposal[],
+): { peerSpi: string; suite: IkeSuite } {
   const proposal = accepted(answer, offered);
   return { peerSpi: hex(proposal.spi), suite: ikeSuite(proposal) };
 }
@@ -161,10 +164,14 @@ function match(proposal: Proposal, cipher: Cipher, demands: readonly Demand[]): 
   return { proposal: { number, protocol, spi, transforms: [encr, ...chosen] }, rank: picks.map(({ rank }) => rank) };
 }
 
-function pick({ transforms: given }: Proposal, { type, ids }: Demand): { transform: Transform | undefined; rank: number } | undefined {
+function pick(
+  { transforms: given }: Proposal,
+  { type, ids }: Demand,
+): { transform: Transform | undefined; rank: number } | undefined {
   const ofType = given.filter((transform) => transform.type === type);
   // Leaving an optional type out is offering NONE.
-  if (ofType.length === 0) return OPTIONAL.has(type) && ids.includes(0) ? { transform: undefined, rank: ids.indexOf(0) } : undefined;
+  if (ofType.length === 0)
+    return OPTIONAL.has(type) && ids.includes(0) ? { transform: undefined, rank: ids.indexOf(0) } : undefined;
   for (const [rank, id] of ids.entries()) {
     const transform = ofType.find((one) => one.id === id && isUnderstood(one) && one.keyBits === undefined);
     if (transform) return { transform, rank };
@@ -201,8 +208,10 @@ function accepted(answer: readonly Proposal[], offered: readonly Proposal[]): Pr
   if (offer?.protocol !== only.protocol || offer.spi.length !== only.spi.length) throw inconsistent('another proposal');
   const types = only.transforms.map(({ type }) => type);
   if (new Set(types).size !== types.length) throw inconsistent('two transforms of a type');
-  if (!only.transforms.every((one) => offer.transforms.some((ours) => sameTransform(ours, one)))) throw inconsistent('another transform');
-  if (!offer.transforms.every(({ type }) => types.includes(type) || offersNone(offer, type))) throw inconsistent('no transform of a type');
+  if (!only.transforms.every((one) => offer.transforms.some((ours) => sameTransform(ours, one))))
+    throw inconsistent('another transform');
+  if (!offer.transforms.every(({ type }) => types.includes(type) || offersNone(offer, type)))
+    throw inconsistent('no transform of a type');
   return only;
 }
 

@@ -19,4 +19,10 @@ export function decodeSa(bytes: Bytes): IkeSa {
 
 /** Only siblings seal SAs, and of one version they write one shape: this guards against a mistake, not against an enemy. */
 const isSa = (value: unknown): value is IkeSa =>
-  typeof value === 'object' && value !== null && 'role' in value && 'spiI' in value && 'spiR' in value && 'window' in value && 'phase' in value;
+  typeof value === 'object' &&
+  value !== null &&
+  'role' in value &&
+  'spiI' in value &&
+  'spiR' in value &&
+  'window' in value &&
+  'phase' in value;

@@ -37,7 +37,10 @@ export function decodeTicketState(bytes: Bytes): TicketState | undefined {
 }
 
 function ticketState(plain: Plain): TicketState {
-  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, suite, skD, spiI, spiR, inner] = list(plain, 15);
+  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, suite, skD, spiI, spiR, inner] = list(
+    plain,
+    15,
+  );
   return {
     ticketId: bytesOf(id),
     issuedAt: instant(issuedAt),
@@ -75,7 +78,8 @@ function suiteOf(value: Plain): IkeSuite {
 }
 
 function list(value: Plain, length?: number): readonly Plain[] {
-  if (!Array.isArray(value) || (length !== undefined && value.length !== length)) throw ProtocolError.malformed('ticket: wrong list');
+  if (!Array.isArray(value) || (length !== undefined && value.length !== length))
+    throw ProtocolError.malformed('ticket: wrong list');
   return value;
 }
 

@@ -91,7 +91,12 @@ export function openTicket(opening: TicketOpening, ticket: Bytes): OpenedTicket 
   if (found === undefined) return { refused: 'unknown-key', keyId };
   if (opening.now >= (found.key.openUntil ?? Number.POSITIVE_INFINITY)) return { refused: 'expired', keyId };
   const nonce = ticket.subarray(NONCE_AT, SEALED_AT);
-  const plain = opening.crypto.sealing.open(found.subkey('ticket'), nonce, ticket.subarray(SEALED_AT), ticket.subarray(0, NONCE_AT));
+  const plain = opening.crypto.sealing.open(
+    found.subkey('ticket'),
+    nonce,
+    ticket.subarray(SEALED_AT),
+    ticket.subarray(0, NONCE_AT),
+  );
   if (plain === undefined) return { refused: 'not-authentic', keyId };
   const state = decodeTicketState(plain);
   if (state === undefined) return { refused: 'malformed', keyId };
@@ -112,7 +117,8 @@ export function refusalByPolicy(
   if (!config.tickets.enabled) return 'disabled';
   // RFC 5723 §9.8: a list of identities whose tickets are void.
   const who = state.authenticated ?? state.idI;
-  if (config.tickets.revokedIdentities.some((id) => sameIdentity(id, who) || sameIdentity(id, state.idI))) return 'revoked-identity';
+  if (config.tickets.revokedIdentities.some((id) => sameIdentity(id, who) || sameIdentity(id, state.idI)))
+    return 'revoked-identity';
   // RFC 5723 §6.2: tickets end when credentials are invalidated; a PSK that is gone is one.
   if (state.authMethod === AuthMethod.SHARED_KEY && credentials.psk(who) === undefined) return 'revoked-identity';
   // RFC 5723 §4.3.1: a reused ticket is rejected.
@@ -126,7 +132,12 @@ export function refusalByPolicy(
  * How long a ticket may live, in whole seconds but as milliseconds; 0: none can be given.
  * RFC 5723 §6.2: at most until the SA must be authenticated anew.
  */
-export function ticketLifetime(config: GatewayConfig, ring: KeyRing, now: Instant, times: { readonly reauthenticateBy: Instant }): number {
+export function ticketLifetime(
+  config: GatewayConfig,
+  ring: KeyRing,
+  now: Instant,
+  times: { readonly reauthenticateBy: Instant },
+): number {
   const active = ring.keys.find((key) => key.state === 'active');
   if (active === undefined) return 0;
   const openFor = (active.openUntil ?? Number.POSITIVE_INFINITY) - now;

@@ -1,0 +1,190 @@
+/**
+ * Inner addresses (RFC 7296 §3.15.1). Every pool is split into equal slices, one per pod ordinal, so that no two pods give out one
+ * address; a resumed session keeps its address even in another pod's slice, under a lease that the owner of the slice is told of.
+ */
+import { AddressPool } from './address-pool.ts';
+import type { Family } from './ip-address.ts';
+import { type Lease, LeaseTable } from './lease-table.ts';
+import type { Identity, Instant } from './sa.ts';
+import { type Bytes, hex } from './wire/bytes.ts';
+
+/** What a pod tells the owner of a slice about an address in it. */
+export interface LeaseNotice {
+  readonly address: Bytes;
+  /** `identityKey` of who has it. */
+  readonly identity: string;
+  /** The lease ends then unless it is told again; now or earlier: it has ended. */
+  readonly until: Instant;
+  /** The owner's SPI of the SA that this session replaces; undefined when it is told again. */
+  readonly oldSpi: string | undefined;
+}
+
+export interface LeaseRequest {
+  readonly identity: Identity;
+  readonly family: Family;
+  /** The address that the peer would like. */
+  readonly wanted: Bytes | undefined;
+  /** A ticket shows that `wanted` was this peer's: it gets it out of a foreign slice too. */
+  readonly proven: boolean;
+  /** Our SPI of the SA. */
+  readonly holder: string;
+}
+
+/** An identity as a key of maps. */
+export const identityKey = ({ idType, data }: Identity): string => `${idType}:${hex(data)}`;
+
+/** Reservations are a courtesy: beyond this many the oldest are forgotten. */
+const MAX_RESERVED = 65_536;
+
+export class AddressPools {
+  readonly #table = new LeaseTable();
+  #pools: readonly AddressPool[] = [];
+  #ordinal: number | undefined;
+  #shape = '';
+
+  /** Addresses that this pod can give out on its own, and how many of them are neither leased nor told to be. */
+  get size(): number {
+    return this.#pools.reduce((sum, pool) => sum + pool.size, 0);
+  }
+
+  get free(): number {
+    return this.size - (this.#table.size - this.#table.foreignCount - this.#table.reservedCount);
+  }
+
+  /** The gateway's own inner addresses, one per pool. */
+  get gateways(): readonly Bytes[] {
+    return this.#pools.flatMap(({ gateway }) => gateway ?? []);
+  }
+
+  /**
+   * What is in force from now on; leases that still lie in a pool stay. `start` is any whole number, drawn at random once per
+   * process: a pod that was restarted begins elsewhere in its slice.
+   */
+  configure(pools: readonly { readonly cidr: string }[], slices: number, ordinal: number | undefined, start = 0): void {
+    const shape = JSON.stringify([pools.map(({ cidr }) => cidr), slices, ordinal]);
+    if (shape === this.#shape) return;
+    this.#shape = shape;
+    this.#ordinal = ordinal;
+    this.#pools = pools.map(({ cidr }) => new AddressPool(cidr, slices, ordinal, start));
+    for (const lease of this.#table.all()) this.#refit(lease);
+  }
+
+  /**
+   * The address that was wanted if it is free, or this identity's already; else one that is reserved for the identity; else a free
+   * one; else the one that has been reserved longest. Undefined: none is left (INTERNAL_ADDRESS_FAILURE).
+   */
+  lease(request: LeaseRequest, now: Instant): Bytes | undefined {
+    this.#expire(now);
+    const identity = identityKey(request.identity);
+    const address =
+      this.#wanted(request, identity) ??
+      this.#table.reservedFor(identity, request.family)?.address ??
+      this.#unused(request.family) ??
+      this.#table.oldestReserved(request.family)?.address;
+    if (address === undefined) return undefined;
+    const owner = this.#ordinalOf(address);
+    const foreign = owner === this.#ordinal ? undefined : owner;
+    this.#table.set({ address, identity, hold: { kind: 'held', holder: request.holder, foreign } });
+    return address;
+  }
+
+  /** The SA is gone. Its addresses stay reserved for the identity until then, so that a client that comes back gets its own. */
+  release(holder: string, now: Instant, reservedUntil: Instant): void {
+    for (const lease of this.#table.heldBy(holder)) {
+      const { address, identity } = lease;
+      // What lies in another pod's slice is that pod's to reserve.
+      if (isForeign(lease) || reservedUntil <= now) this.#free(address);
+      else this.#table.set({ address, identity, hold: { kind: 'reserved', until: reservedUntil } });
+    }
+    this.#bound();
+  }
+
+  /** The IKE SA was rekeyed: RFC 7296 §2.8: the new one inherits what the old one had. */
+  rename(oldHolder: string, newHolder: string): void {
+    for (const lease of this.#table.heldBy(oldHolder)) {
+      if (lease.hold.kind === 'held') this.#table.set({ ...lease, hold: { ...lease.hold, holder: newHolder } });
+    }
+  }
+
+  /** Leases of ours in the slices of others, who must be told. */
+  foreign(): { ordinal: number; address: Bytes; identity: string; holder: string }[] {
+    return [...this.#table.foreign()].flatMap(({ address, identity, hold }) =>
+      hold.kind === 'held' && hold.foreign !== undefined
+        ? [{ ordinal: hold.foreign, address, identity, holder: hold.holder }]
+        : [],
+    );
+  }
+
+  /** The pod `from` holds an address of our slice. `taken`: a live session of another identity has it, so `from` must give it up. */
+  announce(notice: LeaseNotice, from: number, now: Instant): 'ok' | 'taken' {
+    this.#expire(now);
+    const { address, identity, until } = notice;
+    if (this.#ordinalOf(address) !== this.#ordinal || this.#ordinal === undefined) return 'ok'; // not ours to judge
+    const known = this.#table.get(address);
+    if (known && known.identity !== identity && known.hold.kind !== 'reserved') return 'taken';
+    // Told again while the client has come back to us: ours is newer.
+    if (known?.hold.kind === 'held' && notice.oldSpi === undefined) return 'ok';
+    if (until > now) this.#table.set({ address, identity, hold: { kind: 'announced', ordinal: from, until } });
+    else if (known?.hold.kind === 'announced' && known.hold.ordinal === from) this.#free(address);
+    return 'ok';
+  }
+
+  #wanted({ wanted, proven, family }: LeaseRequest, identity: string): Bytes | undefined {
+    if (wanted === undefined || wanted.length !== (family === 4 ? 4 : 16)) return undefined;
+    const owner = this.#ordinalOf(wanted);
+    const known = this.#table.get(wanted);
+    const may = known ? known.identity === identity : owner === this.#ordinal || proven;
+    return owner !== undefined && this.#ordinal !== undefined && may ? wanted.slice() : undefined;
+  }
+
+  #unused(family: Family): Bytes | undefined {
+    for (const pool of this.#pools) {
+      const address = pool.family === family ? pool.take((one) => this.#table.has(one)) : undefined;
+      if (address) return address;
+    }
+    return undefined;
+  }
+
+  #ordinalOf(address: Bytes): number | undefined {
+    for (const pool of this.#pools) {
+      const ordinal = pool.ordinalOf(address);
+      if (ordinal !== undefined) return ordinal;
+    }
+    return undefined;
+  }
+
+  #free(address: Bytes): void {
+    this.#table.delete(address);
+    for (const pool of this.#pools) pool.giveBack(address);
+  }
+
+  /** Those of one age end in order, so looking at the oldest is enough. */
+  #expire(now: Instant): void {
+    for (const oldest of [
+      () => this.#table.oldestReserved(4),
+      () => this.#table.oldestReserved(6),
+      () => this.#table.oldestAnnounced(),
+    ]) {
+      for (let lease = oldest(); lease && endsBy(lease, now); lease = oldest()) this.#free(lease.address);
+    }
+  }
+
+  #bound(): void {
+    while (this.#table.reservedCount > MAX_RESERVED) {
+      const oldest = this.#table.oldestReserved(4) ?? this.#table.oldestReserved(6);
+      if (oldest) this.#free(oldest.address);
+    }
+  }
+
+  /** After the slices have moved. */
+  #refit(lease: Lease): void {
+    const owner = this.#ordinalOf(lease.address);
+    const { hold } = lease;
+    if (hold.kind === 'held' && owner !== undefined) {
+      this.#table.set({ ...lease, hold: { ...hold, foreign: owner === this.#ordinal ? undefined : owner } });
+    } else if (owner === undefined || owner !== this.#ordinal) this.#free(lease.address);
+  }
+}
+
+const isForeign = ({ hold }: Lease): boolean => hold.kind === 'held' && hold.foreign !== undefined;
+const endsBy = ({ hold }: Lease, now: Instant): boolean => hold.kind !== 'held' && hold.until <= now;

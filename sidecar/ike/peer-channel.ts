@@ -1,0 +1,95 @@
+/**
+ * Words between sibling pods: moving an SA, and telling of leases in each other's slices. Sealed with a subkey of the ring.
+ *
+ *     version(1) = 1 | direction(1) | reserved(2) = 0 | key id(8) | nonce(24) | sealed CBOR | tag(16)
+ *
+ * The first twelve bytes are additional data, and so is the digest of its question with an answer: an answer fits one question only,
+ * with its nonce, both pods and the SPIs that it asks for, and an old one cannot be played again.
+ */
+import type { KeyRing } from '../contract/key-ring.ts';
+import type { LeaseNotice } from './addresses.ts';
+import type { Cryptography } from './crypto/cryptography.ts';
+import { ProtocolError } from './error.ts';
+import { parseAnswer, parseQuestion } from './peer-words.ts';
+import { subkeys } from './ring-subkeys.ts';
+import { type Bytes, concat, EMPTY, equalBytes } from './wire/bytes.ts';
+import { decodeCbor, encodeCbor, type Plain } from './wire/cbor.ts';
+
+interface Asked {
+  /** 16 random bytes. */
+  readonly nonce: Bytes;
+  /** Who asks, and which of its incarnations. */
+  readonly from: number;
+  readonly incarnation: Bytes;
+  readonly to: number;
+}
+
+export type Question =
+  /** Give me this SA. */
+  | ({ readonly kind: 'fetch'; readonly spiI: string; readonly spiR: string } & Asked)
+  /** I hold these addresses in your slice. */
+  | ({ readonly kind: 'lease'; readonly leases: readonly LeaseNotice[] } & Asked)
+  /** Which addresses do you hold in my slice? */
+  | ({ readonly kind: 'leases?' } & Asked);
+
+export type Answer =
+  /** `encodeSa`; the answering pod has forgotten it. */
+  | { readonly kind: 'sa'; readonly sa: Bytes }
+  | { readonly kind: 'moved'; readonly to: number }
+  | { readonly kind: 'gone' }
+  /** All but these addresses, which another session has. */
+  | { readonly kind: 'leased'; readonly refused: readonly Bytes[] }
+  | { readonly kind: 'leases'; readonly leases: readonly LeaseNotice[] };
+
+export interface PeerKeys {
+  readonly ring: KeyRing;
+  readonly crypto: Cryptography;
+  readonly audience: string;
+}
+
+export interface PeerSealing extends PeerKeys {
+  readonly random: (length: number) => Bytes;
+}
+
+const Direction = { QUESTION: 1, ANSWER: 2 } as const;
+const KEY_ID_AT = 4;
+const NONCE_AT = 12;
+const SEALED_AT = 36;
+
+export const sealQuestion = (sealing: PeerSealing, question: Question): Bytes =>
+  seal(sealing, Direction.QUESTION, EMPTY, encodeCbor(question));
+
+/** @throws ProtocolError (drop) for anything that no sibling sealed. */
+export const openQuestion = (keys: PeerKeys, bytes: Bytes): Question =>
+  parseQuestion(open(keys, Direction.QUESTION, EMPTY, bytes));
+
+/** `incarnation`: of the pod that answers. */
+export const sealAnswer = (sealing: PeerSealing, question: Question, incarnation: Bytes, answer: Answer): Bytes =>
+  seal(sealing, Direction.ANSWER, digest(sealing, question), encodeCbor({ incarnation, answer }));
+
+/** @throws ProtocolError (drop) for anything but the answer to this question. */
+export const openAnswer = (keys: PeerKeys, question: Question, bytes: Bytes): { incarnation: Bytes; answer: Answer } =>
+  parseAnswer(open(keys, Direction.ANSWER, digest(keys, question), bytes));
+
+const digest = ({ crypto }: PeerKeys, question: Question): Bytes => crypto.sealing.sha256(encodeCbor(question));
+
+function seal(sealing: PeerSealing, direction: number, bound: Bytes, plain: Bytes): Bytes {
+  const { active } = subkeys(sealing.ring, sealing.audience, sealing.crypto);
+  if (active === undefined) throw new RangeError('a key ring without an active key');
+  const header = concat(start(direction), active.key.id);
+  const nonce = sealing.random(SEALED_AT - NONCE_AT);
+  return concat(header, nonce, sealing.crypto.sealing.seal(active.subkey('hand-off'), nonce, plain, concat(header, bound)));
+}
+
+function open(keys: PeerKeys, direction: number, bound: Bytes, bytes: Bytes): Plain {
+  const header = bytes.subarray(0, NONCE_AT);
+  if (bytes.length < SEALED_AT || !equalBytes(header.subarray(0, KEY_ID_AT), start(direction)))
+    throw ProtocolError.malformed('not the words of a sibling');
+  const key = subkeys(keys.ring, keys.audience, keys.crypto).byId(header.subarray(KEY_ID_AT));
+  const nonce = bytes.subarray(NONCE_AT, SEALED_AT);
+  const plain = key && keys.crypto.sealing.open(key.subkey('hand-off'), nonce, bytes.subarray(SEALED_AT), concat(header, bound));
+  if (plain === undefined) throw ProtocolError.malformed('words that no sibling sealed for this');
+  return decodeCbor(plain);
+}
+
+const start = (direction: number): Bytes => Uint8Array.of(1, direction, 0, 0);

@@ -77,7 +77,7 @@ export class AddressPools {
     this.#expire(now);
     const identity = identityKey(request.identity);
     const address =
-      this.#wanted(request, identity) ??
+      this.#wanted(request, identity, now) ??
       this.#table.reservedFor(identity, request.family)?.address ??
       this.#unused(request.family) ??
       this.#table.oldestReserved(request.family)?.address;
@@ -120,7 +120,7 @@ export class AddressPools {
     this.#expire(now);
     const { address, identity, until } = notice;
     if (this.#ordinalOf(address) !== this.#ordinal || this.#ordinal === undefined) return 'ok'; // not ours to judge
-    const known = this.#table.get(address);
+    const known = this.#current(address, now);
     if (known && known.identity !== identity && known.hold.kind !== 'reserved') return 'taken';
     // Told again while the client has come back to us: ours is newer.
     if (known?.hold.kind === 'held' && notice.oldSpi === undefined) return 'ok';
@@ -129,12 +129,18 @@ export class AddressPools {
     return 'ok';
   }
 
-  #wanted({ wanted, proven, family }: LeaseRequest, identity: string): Bytes | undefined {
+  #wanted({ wanted, proven, family }: LeaseRequest, identity: string, now: Instant): Bytes | undefined {
     if (wanted === undefined || wanted.length !== (family === 4 ? 4 : 16)) return undefined;
     const owner = this.#ordinalOf(wanted);
-    const known = this.#table.get(wanted);
+    const known = this.#current(wanted, now);
     const may = known ? known.identity === identity : owner === this.#ordinal || proven;
     return owner !== undefined && this.#ordinal !== undefined && may ? wanted.slice() : undefined;
+  }
+
+  /** What is known of an address and has not ended. */
+  #current(address: Bytes, now: Instant): Lease | undefined {
+    const lease = this.#table.get(address);
+    return lease && !endsBy(lease, now) ? lease : undefined;
   }
 
   #unused(family: Family): Bytes | undefined {
@@ -158,7 +164,7 @@ export class AddressPools {
     for (const pool of this.#pools) pool.giveBack(address);
   }
 
-  /** Those of one age end in order, so looking at the oldest is enough. */
+  /** Those that were set for one span end in order, so looking at the oldest is enough; one that is hidden behind a longer one waits. */
   #expire(now: Instant): void {
     for (const oldest of [
       () => this.#table.oldestReserved(4),

@@ -2,9 +2,11 @@
 import type { Algorithms } from '../contract/gateway-config.ts';
 import type { EspSuite, IkeSuite } from './crypto/suite.ts';
 import { ProtocolError } from './error.ts';
+import { accepted, inconsistent } from './proposal-answer.ts';
+import { AEADS, type Cipher, choose } from './proposal-choice.ts';
 import { type Bytes, EMPTY, hex, Reader, Writer } from './wire/bytes.ts';
 import type { Proposal, Transform } from './wire/payload.ts';
-import { Encr, Esn, Integ, Ke, Notify, Protocol, TransformType } from './wire/registry.ts';
+import { Esn, Ke, Notify, Protocol, TransformType } from './wire/registry.ts';
 
 /** `spi`: of the new IKE SA when this rekeys one; none in IKE_SA_INIT. */
 export const ikeProposals = (algorithms: Algorithms, spi: Bytes = EMPTY): Proposal[] =>
@@ -93,8 +95,6 @@ export function acceptedEsp(answer: readonly Proposal[], offered: readonly Propo
 /** Both are offered, and extended ones preferred: they last (RFC 4303 §2.2.1). */
 const ESN_CHOICES = [Esn.ESN, Esn.NO_ESN];
 
-const AEADS: ReadonlySet<number> = new Set([Encr.AES_GCM_8, Encr.AES_GCM_12, Encr.AES_GCM_16, Encr.CHACHA20_POLY1305]);
-
 /** An IKE SA always has a key exchange of its own. */
 const ikeGroups = ({ keyExchange }: Algorithms): number[] => keyExchange.filter((id) => id !== Ke.NONE);
 
@@ -118,111 +118,8 @@ const encryptionTransform = ({ id, keyBits }: Cipher): Transform => ({
   ...(keyBits !== 0 && { keyBits }), // RFC 7634 §5: no Key Length for ChaCha20
 });
 
-interface Cipher {
-  readonly id: number;
-  readonly keyBits: number;
-}
-
-/** What may be chosen of a transform type, most wanted first; 0 where "none" will do. */
-interface Demand {
-  readonly type: number;
-  readonly ids: readonly number[];
-}
-
-interface Match {
-  readonly proposal: Proposal;
-  /** Position in our preferences per demand: the lower, the better, earlier demands first. */
-  readonly rank: readonly number[];
-}
-
-function choose(
-  offered: readonly Proposal[],
-  protocol: number,
-  { encryption, integrity }: Algorithms,
-  rest: readonly Demand[],
-): { proposal: Proposal } | undefined {
-  const types = new Set<number>([TransformType.ENCR, TransformType.INTEG, ...rest.map(({ type }) => type)]);
-  // RFC 7296 §3.3.6: a proposal with a transform type that we do not understand is unacceptable.
-  const usable = offered.filter((one) => one.protocol === protocol && one.transforms.every(({ type }) => types.has(type)));
-  for (const cipher of encryption) {
-    const demands = [{ type: TransformType.INTEG, ids: AEADS.has(cipher.id) ? [Integ.NONE] : integrity.filter(isReal) }, ...rest];
-    const [best] = usable.flatMap((one) => match(one, cipher, demands) ?? []).sort(byRank);
-    if (best) return { proposal: best.proposal };
-  }
-  return undefined;
-}
-
-const isReal = (id: number): boolean => id !== Integ.NONE;
-
-function match(proposal: Proposal, cipher: Cipher, demands: readonly Demand[]): Match | undefined {
-  const encr = proposal.transforms.find((transform) => isCipher(transform, cipher));
-  if (encr === undefined) return undefined;
-  const picks = demands.map((demand) => pick(proposal, demand));
-  if (!picks.every((one) => one !== undefined)) return undefined;
-  const chosen = picks.flatMap(({ transform }) => transform ?? []);
-  const { number, protocol, spi } = proposal;
-  return { proposal: { number, protocol, spi, transforms: [encr, ...chosen] }, rank: picks.map(({ rank }) => rank) };
-}
-
-function pick(
-  { transforms: given }: Proposal,
-  { type, ids }: Demand,
-): { transform: Transform | undefined; rank: number } | undefined {
-  const ofType = given.filter((transform) => transform.type === type);
-  // Leaving an optional type out is offering NONE.
-  if (ofType.length === 0)
-    return OPTIONAL.has(type) && ids.includes(0) ? { transform: undefined, rank: ids.indexOf(0) } : undefined;
-  for (const [rank, id] of ids.entries()) {
-    const transform = ofType.find((one) => one.id === id && isUnderstood(one) && one.keyBits === undefined);
-    if (transform) return { transform, rank };
-  }
-  return undefined;
-}
-
-/** RFC 7296 §3.3.3; ESN is mandatory for ESP. */
-const OPTIONAL: ReadonlySet<number> = new Set([TransformType.INTEG, TransformType.KE]);
-
-/** RFC 7296 §3.3.6: a transform with an attribute that we do not understand is unacceptable. */
-const isUnderstood = ({ unknownAttributes }: Transform): boolean => unknownAttributes === undefined;
-
-/** RFC 7296 §3.3.5: a cipher of several key lengths must name one, a cipher of a fixed length must not. */
-const isCipher = (transform: Transform, { id, keyBits }: Cipher): boolean =>
-  transform.type === TransformType.ENCR && transform.id === id && (transform.keyBits ?? 0) === keyBits && isUnderstood(transform);
-
-function byRank(left: Match, right: Match): number {
-  for (const [at, rank] of left.rank.entries()) {
-    const difference = rank - (right.rank[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
 const preferred = (groups: readonly number[], first: number | undefined): readonly number[] =>
   first !== undefined && groups.includes(first) ? [first, ...groups.filter((id) => id !== first)] : groups;
-
-function accepted(answer: readonly Proposal[], offered: readonly Proposal[]): Proposal {
-  const [only, ...others] = answer;
-  // RFC 7296 §2.7, §3.3.1: one proposal, with the number that it had in the offer.
-  if (only === undefined || others.length > 0) throw inconsistent(`${answer.length} proposals`);
-  const offer = offered.find(({ number }) => number === only.number);
-  if (offer?.protocol !== only.protocol || offer.spi.length !== only.spi.length) throw inconsistent('another proposal');
-  const types = only.transforms.map(({ type }) => type);
-  if (new Set(types).size !== types.length) throw inconsistent('two transforms of a type');
-  if (!only.transforms.every((one) => offer.transforms.some((ours) => sameTransform(ours, one))))
-    throw inconsistent('another transform');
-  if (!offer.transforms.every(({ type }) => types.includes(type) || offersNone(offer, type)))
-    throw inconsistent('no transform of a type');
-  return only;
-}
-
-const offersNone = ({ transforms: ours }: Proposal, type: number): boolean =>
-  OPTIONAL.has(type) && ours.some((transform) => transform.type === type && transform.id === 0);
-
-const sameTransform = (ours: Transform, theirs: Transform): boolean =>
-  ours.type === theirs.type && ours.id === theirs.id && ours.keyBits === theirs.keyBits && isUnderstood(theirs);
-
-const inconsistent = (what: string): ProtocolError =>
-  new ProtocolError('abort', Notify.NO_PROPOSAL_CHOSEN, `the answer is not what was offered: ${what}`);
 
 function ikeSuite(proposal: Proposal): IkeSuite {
   const { encr, keyBits, integ, ke } = baseSuite(proposal);

@@ -1,6 +1,8 @@
 /** One-time use of tickets (RFC 5723 §4.3.1): the ids that this gateway has seen used, until they would have expired anyway. */
-import type { Instant } from './sa.ts';
+import { type Instant, later } from './sa.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
+
+const PRUNE_MS = 60_000;
 
 /** Bounded: when it is full, the oldest entry is forgotten and counted, so that an operator can see that the bound is too small. */
 export class SpentTickets {
@@ -8,6 +10,7 @@ export class SpentTickets {
   readonly #until = new Map<string, Instant>();
   #max: number;
   #forgotten = 0;
+  #pruneAt = 0 as Instant;
 
   constructor(max = 0) {
     this.#max = max;
@@ -40,8 +43,10 @@ export class SpentTickets {
     return this.#until.has(hex(id));
   }
 
-  /** Forgets what has expired. */
+  /** Forgets what has expired; looks at most once a minute, so that it may be called at every step. */
   prune(now: Instant): void {
+    if (now < this.#pruneAt) return;
+    this.#pruneAt = later(now, PRUNE_MS);
     for (const [key, until] of this.#until) if (until <= now) this.#until.delete(key);
   }
 

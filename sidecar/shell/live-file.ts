@@ -1,0 +1,103 @@
+/** A file, or a directory of files, that is loaded at start and whenever it changes. A bad one is refused whole, and what was loaded before stays in force. */
+import { createHash } from 'node:crypto';
+import { type Parsed, Place, type Problem } from '../contract/problem.ts';
+import { watchDirectory } from './directory-watch.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export interface LiveFileOptions<T> {
+  /** Stands for it in problems that belong to none of its files. */
+  readonly name: string;
+  /** Where its entries appear and change. */
+  readonly directory: string;
+  readonly read: () => Promise<Snapshot>;
+  readonly parse: (files: NonNullable<Snapshot>) => Parsed<T>;
+  /** It is in force from now on. */
+  readonly loaded: (value: T) => void;
+  /** Called once for each state that is refused. */
+  readonly refused: (problems: readonly Problem[]) => void;
+}
+
+export class LiveFile<T> {
+  readonly #options: LiveFileOptions<T>;
+  readonly #close: () => void;
+  #seen: string | undefined;
+  #value: T | undefined;
+  #problems: readonly Problem[] = [];
+  #looking: Promise<void> | undefined;
+  #again = false;
+
+  constructor(options: LiveFileOptions<T>) {
+    this.#options = options;
+    const watch = watchDirectory(options.directory, () => void this.look());
+    this.#close = () => watch.close();
+  }
+
+  /** What is in force; undefined before the first good one. */
+  get value(): T | undefined {
+    return this.#value;
+  }
+
+  /** What is wrong with the present content; empty when that is in force. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  /** Looks whether it has changed; done when the present content is in force or refused. */
+  look(): Promise<void> {
+    this.#again = true;
+    this.#looking ??= this.#lookUntilSettled().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  close(): void {
+    this.#close();
+  }
+
+  async #lookUntilSettled(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      await this.#lookOnce();
+    }
+  }
+
+  async #lookOnce(): Promise<void> {
+    const found = await this.#options.read().catch((error: unknown) => unreadable(error));
+    const seen = digest(found);
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const parsed = found instanceof Unreadable || !found ? this.#missing(found) : this.#options.parse(found);
+    this.#problems = parsed.ok ? [] : parsed.problems;
+    if (!parsed.ok) this.#options.refused(parsed.problems);
+    else {
+      this.#value = parsed.value;
+      this.#options.loaded(parsed.value);
+    }
+  }
+
+  #missing(found: Unreadable | undefined): Parsed<T> {
+    const place = new Place(this.#options.name);
+    if (found) place.refuse(`cannot be read: ${found.code}`, 'give this process the right to read it');
+    else place.refuse('not there', `it is looked for in ${this.#options.directory} and loaded when it comes`);
+    return { ok: false, problems: place.problems };
+  }
+}
+
+class Unreadable {
+  readonly code: string;
+  constructor(code: string) {
+    this.code = code;
+  }
+}
+
+const unreadable = (error: unknown): Unreadable =>
+  new Unreadable(error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error));
+
+/** Tells contents apart without keeping them. */
+const digest = (found: Snapshot | Unreadable): string =>
+  found instanceof Unreadable
+    ? found.code
+    : createHash('sha256')
+        .update(JSON.stringify(found ?? null))
+        .digest('hex');

@@ -1,0 +1,130 @@
+/** How sibling pods put questions to each other (hand-off): one HTTP POST of sealed words that only holders of the key ring can make or read. */
+import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Bytes } from '../ike/wire/bytes.ts';
+import { listening } from '../process/listening.ts';
+
+/** A client waits for its answer meanwhile, and sends again after half a second. */
+const ANSWER_MS = 500;
+const LONGEST_BYTES = 64 * 1024;
+/** Questions under way, to all siblings together. */
+const MOST_IN_FLIGHT = 64;
+const PATH = '/peer';
+
+/** Puts questions; what goes wrong on the way is an answer that does not come. */
+export class PeerClient {
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 4, timeout: 30_000 });
+  #inFlight = 0;
+
+  async ask(address: string, port: number, bytes: Bytes): Promise<Bytes | undefined> {
+    if (this.#inFlight >= MOST_IN_FLIGHT) return undefined;
+    this.#inFlight++;
+    try {
+      return await this.#post(address, port, bytes);
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #post(host: string, port: number, bytes: Bytes): Promise<Bytes | undefined> {
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    try {
+      return await exchange({ host, port, signal, agent: this.#agent }, bytes);
+    } catch (error) {
+      // The sibling may close an idle connection in the moment in which we use it; the question is bound to its nonce, so it may be repeated.
+      if (!(error instanceof StaleConnection) || signal.aborted) return undefined;
+      return exchange({ host, port, signal, agent: false }, bytes).catch(() => undefined);
+    }
+  }
+}
+
+class StaleConnection extends Error {}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+  readonly agent: Agent | false;
+}
+
+function exchange(target: Target, bytes: Bytes): Promise<Bytes | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<Bytes | undefined>();
+  const headers = { 'content-type': 'application/octet-stream', 'content-length': bytes.length };
+  const asking = request({ ...target, method: 'POST', path: PATH, headers }, (response) => {
+    if (response.statusCode === 200) body(response).then(resolve, reject);
+    else {
+      response.resume();
+      resolve(undefined);
+    }
+  });
+  asking.on('error', (error) => reject(asking.reusedSocket ? new StaleConnection(error.message) : error));
+  asking.end(bytes);
+  return promise;
+}
+
+export interface PeerServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** `answer` gets the sealed words and gives the sealed answer, or undefined for silence. @throws Error that explains why the port cannot be had. */
+export async function startPeerServer(
+  host: string,
+  port: number,
+  answer: (bytes: Bytes) => Bytes | undefined,
+): Promise<PeerServer> {
+  const server = createServer(LIMITS, (asked, response) => {
+    void reply(asked, response, answer);
+  });
+  server.maxConnections = 256;
+  await listening(server, host, port);
+  return { port: portOf(server), close: () => closed(server) };
+}
+
+const LIMITS = { requestTimeout: 2_000, headersTimeout: 2_000, keepAliveTimeout: 60_000, maxHeaderSize: 4_096 } as const;
+
+async function reply(
+  asked: IncomingMessage,
+  response: ServerResponse,
+  answer: (bytes: Bytes) => Bytes | undefined,
+): Promise<void> {
+  if (asked.method !== 'POST' || asked.url !== PATH) {
+    response.writeHead(404, { connection: 'close' }).end();
+    return;
+  }
+  const question = await body(asked).catch(() => undefined);
+  if (!question) {
+    response.destroy();
+    return;
+  }
+  const given = answer(question);
+  if (given) response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': given.length }).end(given);
+  else response.writeHead(204).end();
+}
+
+/** @throws Error for one that is too long or breaks off. */
+async function body(message: IncomingMessage): Promise<Bytes> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of message) {
+    length += part.length;
+    if (length > LONGEST_BYTES) throw new Error('too long');
+    parts.push(part);
+  }
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+function portOf(server: Server): number {
+  const address: AddressInfo | string | null = server.address();
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+const closed = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });

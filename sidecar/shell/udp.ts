@@ -1,0 +1,165 @@
+/** The gateway's UDP sockets: plain IKE on one port (RFC 7296 §2), IKE behind the non-ESP marker and ESP on the other (RFC 3948 §2, RFC 7296 §2.23). */
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import type { Path } from '../ike/sa.ts';
+import type { Bytes } from '../ike/wire/bytes.ts';
+import { bindFailure } from '../process/listening.ts';
+import { formatEndpoint, splitEndpoint } from './endpoint.ts';
+
+export interface UdpOptions {
+  /** Of this machine; no wildcards, so that every path knows its local end (RFC 7296 §2.23 hashes it) and an answer leaves from where the question went to. */
+  readonly addresses: readonly string[];
+  readonly ikePort: number;
+  readonly natPort: number;
+  readonly onIke: (bytes: Bytes, path: Path) => void;
+  readonly onEsp: (bytes: Bytes, path: Path) => void;
+}
+
+/** What happened on the sockets since they were bound. */
+export interface UdpCounts {
+  readonly received: number;
+  readonly sent: number;
+  /** By errno name; `NO_SOCKET`: a path whose local end is none of ours. */
+  readonly failed: Readonly<Record<string, number>>;
+}
+
+const MARKER_LENGTH = 4;
+/** RFC 3948 §2.3: one byte 0xFF keeps a NAT's mapping and means nothing else. */
+const KEEPALIVE_LENGTH = 1;
+/** Room for the burst of clients that come back at once when another pod has died. */
+const BUFFER_BYTES = 4 * 1024 * 1024;
+
+interface BoundSocket {
+  readonly socket: Socket;
+  readonly local: string;
+  readonly nat: boolean;
+  readonly ipv6: boolean;
+}
+
+/** @throws Error that names the port and the remedy; nothing stays bound then. */
+export async function bindUdp(options: UdpOptions): Promise<Udp> {
+  const wanted = options.addresses.flatMap((address) => [
+    { address, port: options.ikePort, nat: false },
+    { address, port: options.natPort, nat: true },
+  ]);
+  const results = await Promise.allSettled(wanted.map(({ address, port, nat }) => bind(address, port, nat)));
+  const bound = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) {
+    for (const { socket } of bound) socket.close();
+    throw failed.reason;
+  }
+  return new Udp(bound, options);
+}
+
+async function bind(address: string, port: number, nat: boolean): Promise<BoundSocket> {
+  const ipv6 = isIPv6(address);
+  const socket = createSocket({
+    type: ipv6 ? 'udp6' : 'udp4',
+    ipv6Only: ipv6,
+    recvBufferSize: BUFFER_BYTES,
+    sendBufferSize: BUFFER_BYTES,
+    // Destinations are addresses already.
+    lookup: (host, _, done) => done(null, host, ipv6 ? 6 : 4),
+  });
+  try {
+    socket.bind({ address, port, exclusive: true });
+    await once(socket, 'listening');
+  } catch (cause) {
+    socket.close();
+    throw new Error(bindFailure('UDP', address, port, cause), { cause });
+  }
+  return { socket, local: formatEndpoint(address, socket.address().port), nat, ipv6 };
+}
+
+export class Udp {
+  readonly #bound: readonly BoundSocket[];
+  readonly #byLocal: ReadonlyMap<string, BoundSocket>;
+  readonly #failed: Record<string, number> = {};
+  #received = 0;
+  #sent = 0;
+
+  constructor(bound: readonly BoundSocket[], options: UdpOptions) {
+    this.#bound = bound;
+    this.#byLocal = new Map(bound.map((one) => [one.local, one]));
+    for (const one of bound) this.#receive(one, options);
+  }
+
+  /** Local endpoints, `192.0.2.1:500`. */
+  get locals(): readonly { readonly local: string; readonly nat: boolean }[] {
+    return this.#bound.map(({ local, nat }) => ({ local, nat }));
+  }
+
+  /** What the kernel granted, in bytes, of the socket that got least; Linux counts its own overhead in. */
+  buffers(): { readonly receive: number; readonly send: number; readonly wanted: number } {
+    const receive = Math.min(...this.#bound.map(({ socket }) => socket.getRecvBufferSize()));
+    const send = Math.min(...this.#bound.map(({ socket }) => socket.getSendBufferSize()));
+    return { receive, send, wanted: BUFFER_BYTES };
+  }
+
+  counts(): UdpCounts {
+    return { received: this.#received, sent: this.#sent, failed: { ...this.#failed } };
+  }
+
+  sendIke(bytes: Bytes, path: Path): void {
+    const from = this.#from(path);
+    if (from) this.#send(from, from.nat ? marked(bytes) : bytes, path);
+  }
+
+  /** ESP leaves from the NAT port, whatever port the path names. */
+  sendEsp(bytes: Bytes, path: Path): void {
+    const from = this.#from(path);
+    if (from) this.#send(from, bytes, path);
+  }
+
+  /** Done when what was sent before has left. */
+  async close(): Promise<void> {
+    await Promise.all(this.#bound.map(({ socket }) => new Promise<void>((resolve) => void socket.close(() => resolve()))));
+  }
+
+  /** An SA that came from another pod may still name that pod's address: then our own socket of the same port and version of IP serves. */
+  #from(path: Path): BoundSocket | undefined {
+    const exact = this.#byLocal.get(path.local);
+    if (exact) return exact;
+    const { address, port } = splitEndpoint(path.local);
+    const like = this.#bound.find((one) => one.ipv6 === isIPv6(address) && splitEndpoint(one.local).port === port);
+    if (!like) this.#fail('NO_SOCKET');
+    return like;
+  }
+
+  #send({ socket }: BoundSocket, bytes: Bytes, path: Path): void {
+    const { address, port } = splitEndpoint(path.remote);
+    this.#sent++;
+    // A datagram that does not leave is like one that is lost on the way: whoever needs it sends it again.
+    socket.send(bytes, port, address, (error) => {
+      if (error) this.#fail('code' in error ? String(error.code) : error.name);
+    });
+  }
+
+  #fail(code: string): void {
+    this.#failed[code] = (this.#failed[code] ?? 0) + 1;
+  }
+
+  #receive({ socket, local, nat }: BoundSocket, { onIke, onEsp }: UdpOptions): void {
+    socket.on('error', (error) => this.#fail('code' in error ? String(error.code) : error.name));
+    socket.on('message', (message, from) => {
+      this.#received++;
+      const bytes = new Uint8Array(message.buffer, message.byteOffset, message.length);
+      const path = { local, remote: formatEndpoint(from.address, from.port) };
+      if (!nat) onIke(bytes, path);
+      else if (isMarked(bytes)) onIke(bytes.subarray(MARKER_LENGTH), path);
+      else if (bytes.length > KEEPALIVE_LENGTH) onEsp(bytes, path);
+    });
+  }
+}
+
+/** RFC 3948 §2.2: four zero bytes, where ESP has an SPI, which is never zero. */
+const isMarked = (bytes: Bytes): boolean =>
+  bytes.length >= MARKER_LENGTH && bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0 && bytes[3] === 0;
+
+function marked(bytes: Bytes): Bytes {
+  const whole = new Uint8Array(MARKER_LENGTH + bytes.length);
+  whole.set(bytes, MARKER_LENGTH);
+  return whole;
+}

@@ -59,8 +59,8 @@ function cbc(keyBits: number, cipher: BlockCipher): Encryption {
   };
 }
 
-/** A nonce of another length is a legal one for GCM, so a mistake of ours would go unseen. */
-function expectSizes(sizes: { readonly keyLength: number; readonly ivLength: number }, key: Bytes, iv: Bytes): void {
+/** A nonce of another length is a legal one for GCM, so a mistake of ours would go unseen. @throws RangeError */
+export function expectSizes(sizes: { readonly keyLength: number; readonly ivLength: number }, key: Bytes, iv: Bytes): void {
   if (key.length !== sizes.keyLength) throw new RangeError(`a key of ${key.length} bytes instead of ${sizes.keyLength}`);
   if (iv.length !== sizes.ivLength) throw new RangeError(`an IV of ${iv.length} bytes instead of ${sizes.ivLength}`);
 }

@@ -1,0 +1,41 @@
+/** Which algorithms there are, whatever the provider. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { cryptography } from '../../../../sidecar/ike/crypto/cryptographies.ts';
+
+for (const name of ['auto', 'noble', 'openssl'] as const) {
+  describe(`cryptography '${name}'`, () => {
+    const crypto = cryptography(name);
+
+    it('has the algorithms of IKEv2 that we offer, by their IANA numbers', () => {
+      assert.equal(crypto.name, name);
+      const found = <T extends { readonly id: number }>(get: (id: number) => T | undefined): number[] =>
+        Array.from({ length: 64 }, (_, id) => get(id)?.id ?? -1).filter((id) => id >= 0);
+      assert.deepEqual(found(crypto.prf), [5, 6, 7]);
+      assert.deepEqual(found(crypto.integrity), [12, 13, 14]);
+      assert.deepEqual(found(crypto.keyExchange), [14, 15, 16, 19, 20, 21, 31]);
+    });
+
+    it('has encryption by number and key length; ChaCha20-Poly1305 carries no key length', () => {
+      const sizes = [0, 128, 192, 256];
+      const found = Array.from({ length: 64 }, (_, id) => sizes.map((keyBits) => crypto.encryption(id, keyBits))).flat();
+      const known = found.filter((algorithm) => algorithm !== undefined).map(({ id, keyBits }) => [id, keyBits]);
+      assert.deepEqual(known, [
+        [12, 128],
+        [12, 256],
+        [20, 128],
+        [20, 256],
+        [28, 0],
+      ]);
+    });
+
+    it('answers undefined for numbers that it does not know', () => {
+      for (const id of [-1, 0, 0.5, 65535, Number.NaN]) {
+        assert.deepEqual(
+          [crypto.prf(id), crypto.integrity(id), crypto.keyExchange(id), crypto.encryption(id, 256)],
+          Array(4).fill(undefined),
+        );
+      }
+    });
+  });
+}

@@ -9,7 +9,8 @@ export const prfOf = (crypto: Cryptography, suite: Pick<IkeSuite, 'prf'>): Prf =
 export const encryptionOf = (crypto: Cryptography, suite: Pick<IkeSuite, 'encr' | 'keyBits'>): Encryption =>
   found(crypto.encryption(suite.encr, suite.keyBits));
 
-export const integrityOf = (crypto: Cryptography, suite: Pick<IkeSuite, 'integ'>): Integrity => found(crypto.integrity(suite.integ));
+export const integrityOf = (crypto: Cryptography, suite: Pick<IkeSuite, 'integ'>): Integrity =>
+  found(crypto.integrity(suite.integ));
 
 export const keyExchangeOf = (crypto: Cryptography, id: number): KeyExchange => found(crypto.keyExchange(id));
 

@@ -3,7 +3,7 @@ import { prfOf } from './algorithms.ts';
 import type { Context } from './context.ts';
 import type { Prf } from './crypto/cryptography.ts';
 import type { FirstMessages, Identity, Secured } from './sa.ts';
-import { type Bytes, concat, equalBytes, Writer, utf8 } from './wire/bytes.ts';
+import { type Bytes, concat, equalBytes, utf8, Writer } from './wire/bytes.ts';
 
 type Side = 'initiator' | 'responder';
 /** What both proofs need; `first` are the IKE_SA_INIT or IKE_SESSION_RESUME messages. */
@@ -40,6 +40,7 @@ function signedOctets(proof: Proof, side: Side, identity: Identity, prf: Prf): B
 const ownProofKey = (proof: Proof, side: Side): Bytes => (side === 'initiator' ? proof.keys.pi : proof.keys.pr);
 
 /** RestOfInitIDPayload = IDType | RESERVED | InitIDData. */
-const identityBody = ({ idType, data }: Identity): Bytes => new Writer(data.length + 4).u8(idType).u8(0).u16(0).bytes(data).finish();
+const identityBody = ({ idType, data }: Identity): Bytes =>
+  new Writer(data.length + 4).u8(idType).u8(0).u16(0).bytes(data).finish();
 
 const KEY_PAD = utf8('Key Pad for IKEv2');

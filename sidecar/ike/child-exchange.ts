@@ -2,8 +2,8 @@
 import { type AskedChild, acceptChild, type Child, trafficOf } from './child.ts';
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
-import { errorOf, findNotify, NONCE_BYTES, nameOfNotify, type Notifies } from './first-exchange.ts';
-import { type InPhase, type Intent, type Instant, later } from './sa.ts';
+import { errorOf, findNotify, NONCE_BYTES, type Notifies, nameOfNotify } from './first-exchange.ts';
+import { type InPhase, type Instant, type Intent, later } from './sa.ts';
 import { event, type Output, which } from './step.ts';
 import { fraction } from './window.ts';
 import { type Bytes, Reader } from './wire/bytes.ts';
@@ -28,7 +28,11 @@ export interface ChildAnswer {
 const MAX_CHILDREN = 16;
 
 /** The responder's half of both; the second nonce is ours. @throws ProtocolError (refuse) */
-export function agree(sa: InPhase<'established'>, asked: ChildRequest, ctx: Context): { child: Child; payloads: readonly Payload[]; nr: Bytes } {
+export function agree(
+  sa: InPhase<'established'>,
+  asked: ChildRequest,
+  ctx: Context,
+): { child: Child; payloads: readonly Payload[]; nr: Bytes } {
   // RFC 7296 §1.3: "NO_ADDITIONAL_SAS ... unwilling to accept any more Child SAs".
   if (sa.phase.children.length >= MAX_CHILDREN) throw new ProtocolError('refuse', Notify.NO_ADDITIONAL_SAS, 'too many children');
   const nr = ctx.random(NONCE_BYTES);
@@ -38,7 +42,13 @@ export function agree(sa: InPhase<'established'>, asked: ChildRequest, ctx: Cont
 }
 
 /** The answer as a whole, or undefined when it is a refusal. */
-export const agreement = ({ sa, nonce, ke, tsi, tsr }: ChildAnswer): (AskedChild & { readonly nonce: PayloadOf<'NONCE'> }) | undefined =>
+export const agreement = ({
+  sa,
+  nonce,
+  ke,
+  tsi,
+  tsr,
+}: ChildAnswer): (AskedChild & { readonly nonce: PayloadOf<'NONCE'> }) | undefined =>
   sa && nonce && tsi && tsr ? { sa, nonce, ke, tsi, tsr } : undefined;
 
 export const withChildren = (sa: InPhase<'established'>, children: readonly Child[]): InPhase<'established'> => ({
@@ -68,7 +78,14 @@ export const retryAt = (ctx: Context): Instant => later(ctx.now, Math.round(10_0
 
 export function refusedBy(sa: InPhase<'established'>, notifies: Notifies): Output {
   const name = nameOfNotify(errorOf(notifies)?.notify ?? Notify.INVALID_SYNTAX);
-  return event({ name: 'refused', by: 'peer', exchange: 'CREATE_CHILD_SA', notify: name, reason: 'the peer refuses', ...which(sa) });
+  return event({
+    name: 'refused',
+    by: 'peer',
+    exchange: 'CREATE_CHILD_SA',
+    notify: name,
+    reason: 'the peer refuses',
+    ...which(sa),
+  });
 }
 
 /** RFC 7296 §2.8.1: octet by octet; a nonce that ends first is the lower one. */

@@ -47,7 +47,12 @@ export interface Traffic {
 }
 
 /** In IKE_AUTH there is no Diffie-Hellman of the child's own (RFC 7296 §1.2); `group` asks for another one than the first. */
-export function offerChild(sa: SecuredSa, traffic: Traffic, use: { readonly inAuth: boolean; readonly group?: number }, ctx: Context): ChildOffer {
+export function offerChild(
+  sa: SecuredSa,
+  traffic: Traffic,
+  use: { readonly inAuth: boolean; readonly group?: number },
+  ctx: Context,
+): ChildOffer {
   const { esp } = termsOf(sa, ctx);
   const group = use.inAuth ? Ke.NONE : (use.group ?? esp.keyExchange[0] ?? Ke.NONE);
   const spiIn = ctx.newEspSpi();
@@ -97,15 +102,24 @@ export function acceptChild(
   if (!chosen) return { refused: Notify.NO_PROPOSAL_CHOSEN, reason: 'no ESP proposal that we accept' };
   const { suite } = chosen;
   if (suite.ke !== Ke.NONE && asked.ke?.group !== suite.ke)
-    return { refused: Notify.INVALID_KE_PAYLOAD, data: new Writer(2).u16(suite.ke).finish(), reason: `the child wants group ${suite.ke}` };
+    return {
+      refused: Notify.INVALID_KE_PAYLOAD,
+      data: new Writer(2).u16(suite.ke).finish(),
+      reason: `the child wants group ${suite.ke}`,
+    };
   const local = narrow(asked.tsr.selectors, allowed.local);
   const remote = narrow(asked.tsi.selectors, allowed.remote);
-  if (local.length === 0 || remote.length === 0) return { refused: Notify.TS_UNACCEPTABLE, reason: 'no traffic selectors in common' };
+  if (local.length === 0 || remote.length === 0)
+    return { refused: Notify.TS_UNACCEPTABLE, reason: 'no traffic selectors in common' };
   const own = suite.ke === Ke.NONE ? undefined : keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
   const shared = own && asked.ke ? keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, asked.ke.data) : undefined;
   const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
   const spiIn = ctx.newEspSpi();
-  const child = newChild({ spiIn, spiOut: chosen.peerSpi, suite, keys, side: 'responder', local, remote }, terms.childRekeyMs, ctx);
+  const child = newChild(
+    { spiIn, spiOut: chosen.peerSpi, suite, keys, side: 'responder', local, remote },
+    terms.childRekeyMs,
+    ctx,
+  );
   const payloads: Payload[] = [
     { kind: 'SA', proposals: [{ ...chosen.proposal, spi: u32Bytes(spiIn) }] },
     ...(nonces.inAuth ? [] : [{ kind: 'NONCE', data: nonces.nr } as const]),
@@ -125,12 +139,14 @@ export function concludeChild(
   ctx: Context,
 ): Child {
   const { peerSpi, suite } = acceptedEsp(answer.sa.proposals, offer.proposals);
-  if (suite.ke !== (offer.ke?.id ?? Ke.NONE) || (offer.ke && answer.ke?.group !== offer.ke.id)) throw unasked('another key exchange');
+  if (suite.ke !== (offer.ke?.id ?? Ke.NONE) || (offer.ke && answer.ke?.group !== offer.ke.id))
+    throw unasked('another key exchange');
   const local = answer.tsi.selectors;
   const remote = answer.tsr.selectors;
   // RFC 7296 §2.9: "the responder ... narrows"; it cannot widen.
   if (!within(local, offer.local) || !within(remote, offer.remote)) throw unasked('traffic selectors beyond the offer');
-  const shared = offer.ke && answer.ke ? keyExchangeOf(ctx.crypto, offer.ke.id).agree(offer.ke.privateKey, answer.ke.data) : undefined;
+  const shared =
+    offer.ke && answer.ke ? keyExchangeOf(ctx.crypto, offer.ke.id).agree(offer.ke.privateKey, answer.ke.data) : undefined;
   const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
   const parts = { spiIn: offer.spiIn, spiOut: peerSpi, suite, keys, side: 'initiator', local, remote } as const;
   return newChild(parts, termsOf(sa, ctx).childRekeyMs, ctx);
@@ -165,8 +181,22 @@ export function install(sa: IkeSa & { readonly phase: Established }, child: Chil
   const { encr, keyBits, integ, esn } = suite;
   const { nat, remote: peer } = sa.phase;
   const encapsulated = nat.local || nat.remote;
-  const order: ChildSa = { spiIn, spiOut, suite: { encr, keyBits, integ, esn }, keyIn, keyOut, local, remote, path: sa.path, encapsulated, peer };
-  return [{ type: 'dataplane', order: { order: 'install', child: order } }, event({ name: 'child-installed', spiIn, ...which(sa) })];
+  const order: ChildSa = {
+    spiIn,
+    spiOut,
+    suite: { encr, keyBits, integ, esn },
+    keyIn,
+    keyOut,
+    local,
+    remote,
+    path: sa.path,
+    encapsulated,
+    peer,
+  };
+  return [
+    { type: 'dataplane', order: { order: 'install', child: order } },
+    event({ name: 'child-installed', spiIn, ...which(sa) }),
+  ];
 }
 
 export const uninstall = (sa: IkeSa, spiIn: number): Output[] => [

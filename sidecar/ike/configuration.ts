@@ -1,9 +1,9 @@
 /** The Configuration payload (RFC 7296 §2.19, §3.15): inner addresses, DNS servers and subnets. */
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
+import { parseAddress, parsePrefix } from './ip-address.ts';
 import type { Identity } from './sa.ts';
 import { inForce } from './terms.ts';
-import { parseAddress, parsePrefix } from './ip-address.ts';
 import { type Bytes, concat, EMPTY } from './wire/bytes.ts';
 import type { Attribute, PayloadOf } from './wire/payload.ts';
 import { CfgAttribute, CfgType } from './wire/registry.ts';
@@ -15,7 +15,9 @@ export function askForAddresses({ addresses }: Connection, former: readonly Byte
   const v6 = former.find((address) => address.length === 16);
   const attributes: Attribute[] = [
     ...(addresses.ipv4 ? [{ type: CfgAttribute.INTERNAL_IP4_ADDRESS, value: v4 }, empty(CfgAttribute.INTERNAL_IP4_DNS)] : []),
-    ...(addresses.ipv6 ? [{ type: CfgAttribute.INTERNAL_IP6_ADDRESS, value: v6 ? withLength(v6) : EMPTY }, empty(CfgAttribute.INTERNAL_IP6_DNS)] : []),
+    ...(addresses.ipv6
+      ? [{ type: CfgAttribute.INTERNAL_IP6_ADDRESS, value: v6 ? withLength(v6) : EMPTY }, empty(CfgAttribute.INTERNAL_IP6_DNS)]
+      : []),
   ];
   return [{ kind: 'CP', cfgType: CfgType.CFG_REQUEST, attributes }];
 }
@@ -53,7 +55,8 @@ export function assignedAddresses(reply: PayloadOf<'CP'> | undefined): Bytes[] {
 
 const addressType = (family: 4 | 6) => (family === 4 ? CfgAttribute.INTERNAL_IP4_ADDRESS : CfgAttribute.INTERNAL_IP6_ADDRESS);
 
-const asksFor = (asked: PayloadOf<'CP'>, family: 4 | 6): boolean => asked.attributes.some(({ type }) => type === addressType(family));
+const asksFor = (asked: PayloadOf<'CP'>, family: 4 | 6): boolean =>
+  asked.attributes.some(({ type }) => type === addressType(family));
 
 function lease(
   asked: PayloadOf<'CP'>,
@@ -76,12 +79,19 @@ const addressAttribute = (address: Bytes): Attribute =>
     : { type: CfgAttribute.INTERNAL_IP6_ADDRESS, value: withLength(address) };
 
 function dnsAttributes(inner: readonly Bytes[], ctx: Context): Attribute[] {
-  const servers = inForce(ctx).config.dns.map(parseAddress).filter((server) => inner.some(({ length }) => length === server.length));
-  return servers.map((value) => ({ type: value.length === 4 ? CfgAttribute.INTERNAL_IP4_DNS : CfgAttribute.INTERNAL_IP6_DNS, value }));
+  const servers = inForce(ctx)
+    .config.dns.map(parseAddress)
+    .filter((server) => inner.some(({ length }) => length === server.length));
+  return servers.map((value) => ({
+    type: value.length === 4 ? CfgAttribute.INTERNAL_IP4_DNS : CfgAttribute.INTERNAL_IP6_DNS,
+    value,
+  }));
 }
 
 function subnetAttributes(inner: readonly Bytes[], ctx: Context): Attribute[] {
-  const prefixes = inForce(ctx).config.routes.map(parsePrefix).filter(({ bytes }) => inner.some(({ length }) => length === bytes.length));
+  const prefixes = inForce(ctx)
+    .config.routes.map(parsePrefix)
+    .filter(({ bytes }) => inner.some(({ length }) => length === bytes.length));
   return prefixes.map(({ bytes, length }) =>
     bytes.length === 4
       ? { type: CfgAttribute.INTERNAL_IP4_SUBNET, value: concat(bytes, mask(length)) }
@@ -89,7 +99,8 @@ function subnetAttributes(inner: readonly Bytes[], ctx: Context): Attribute[] {
   );
 }
 
-const mask = (length: number): Bytes => Uint8Array.from([0, 8, 16, 24], (from) => 256 - 2 ** (8 - Math.min(8, Math.max(0, length - from))));
+const mask = (length: number): Bytes =>
+  Uint8Array.from([0, 8, 16, 24], (from) => 256 - 2 ** (8 - Math.min(8, Math.max(0, length - from))));
 
 /** RFC 7296 §3.15.1: an IPv6 address is followed by its prefix length. */
 const withLength = (address: Bytes): Bytes => concat(address, Uint8Array.of(128));

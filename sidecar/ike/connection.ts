@@ -1,6 +1,7 @@
 /** What a client wants of a gateway, and what it keeps to come back (RFC 5723 §5, the columns of the initiator). */
-import type { Algorithms, Retransmit } from '../contract/gateway-config.ts';
+
 import type { Selector } from '../contract/dataplane.ts';
+import type { Algorithms, Retransmit } from '../contract/gateway-config.ts';
 import type { IkeSuite } from './crypto/suite.ts';
 import type { Identity, Instant, Path } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';

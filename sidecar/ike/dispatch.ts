@@ -1,8 +1,8 @@
 /** Which handler is whose: the table of phases, exchanges and directions. What is not in it is ignored. */
-import type { Context } from './context.ts';
+
 import type { Connection, HeldTicket } from './connection.ts';
+import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
-import { newHandshake } from './first-exchange.ts';
 import * as createChildSa from './exchange/create-child-sa.ts';
 import * as ikeAuth from './exchange/ike-auth.ts';
 import * as ikeSaInit from './exchange/ike-sa-init.ts';
@@ -11,6 +11,7 @@ import * as informational from './exchange/informational.ts';
 import * as newChild from './exchange/new-child.ts';
 import * as rekeyChild from './exchange/rekey-child.ts';
 import * as rekeyIke from './exchange/rekey-ike.ts';
+import { newHandshake } from './first-exchange.ts';
 import type { SecuredSa } from './protection.ts';
 import { type IkeSa, type InPhase, type Intent, inPhase, type Path, type PhaseName } from './sa.ts';
 import type { Output, Reply, Step } from './step.ts';
@@ -37,7 +38,8 @@ function temporaryFailure(): Reply {
 }
 
 /** Whether a request of that exchange is expected in the phase of this SA. */
-export const respondsTo = (sa: IkeSa, exchange: number): boolean => responders[sa.phase.name]?.[exchange as Exchange] !== undefined;
+export const respondsTo = (sa: IkeSa, exchange: number): boolean =>
+  responders[sa.phase.name]?.[exchange as Exchange] !== undefined;
 
 /** An authentic, complete request. @throws ProtocolError */
 export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context): Reply {
@@ -101,7 +103,9 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
     case 'deleteIke':
       return followedBy(voidTicket(sa, 'we deleted the IKE SA'), informational.initiateEnd(sa, ctx));
     case 'deleteChild':
-      return sa.phase.children.some(({ spiIn }) => spiIn === intent.spiIn) ? informational.initiate(sa, intent, ctx) : { sa, outputs: [] };
+      return sa.phase.children.some(({ spiIn }) => spiIn === intent.spiIn)
+        ? informational.initiate(sa, intent, ctx)
+        : { sa, outputs: [] };
     default:
       return informational.initiate(sa, intent, ctx);
   }

@@ -19,7 +19,8 @@ export type Notifies = readonly PayloadOf<'N'>[];
 export const MAX_RETRIES = 5;
 export const NONCE_BYTES = 32;
 
-export const findNotify = (notifies: Notifies, type: number): PayloadOf<'N'> | undefined => notifies.find((n) => n.notify === type);
+export const findNotify = (notifies: Notifies, type: number): PayloadOf<'N'> | undefined =>
+  notifies.find((n) => n.notify === type);
 
 /**
  * Under load, a first request costs nothing but a MAC until its sender has shown that it receives at its address.
@@ -47,9 +48,7 @@ export const SESSION_LIMIT = 'too many sessions';
 
 /** NAT_DETECTION_* for a message of ours, and that we can put fragments together. */
 export function capabilities(spiI: string, spiR: string, path: Path, forceEncapsulation: boolean, ctx: Context): Payload[] {
-  const source = forceEncapsulation
-    ? feignedNatDetection(ctx.random)
-    : natDetection(ctx.crypto, spiI, spiR, path.local);
+  const source = forceEncapsulation ? feignedNatDetection(ctx.random) : natDetection(ctx.crypto, spiI, spiR, path.local);
   return [
     notify(Notify.NAT_DETECTION_SOURCE_IP, source),
     notify(Notify.NAT_DETECTION_DESTINATION_IP, natDetection(ctx.crypto, spiI, spiR, path.remote)),
@@ -57,7 +56,8 @@ export function capabilities(spiI: string, spiR: string, path: Path, forceEncaps
   ];
 }
 
-export const canFragment = (notifies: Notifies): boolean => findNotify(notifies, Notify.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+export const canFragment = (notifies: Notifies): boolean =>
+  findNotify(notifies, Notify.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
 
 /** What the peer's notifies say of NATs between us; one that we feign ourselves counts as ours. */
 export function natOf(notifies: Notifies, header: Header, path: Path, feigned: boolean, ctx: Context): Nat {

@@ -28,7 +28,8 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
 
 /** Time has come for something. */
 export function expire(sa: IkeSa, ctx: Context): Step {
-  if (sa.window.sent && sa.window.sent.due <= ctx.now) return retransmit(sa, ctx) ?? { sa: undefined, outputs: [], closes: unanswered(sa) };
+  if (sa.window.sent && sa.window.sent.due <= ctx.now)
+    return retransmit(sa, ctx) ?? { sa: undefined, outputs: [], closes: unanswered(sa) };
   const { phase } = sa;
   if (phase.name === 'halfOpen' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'half-open too long' };
   if (phase.name === 'replaced' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'rekeyed' };

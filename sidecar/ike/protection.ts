@@ -1,7 +1,7 @@
 /** The Encrypted payload (RFC 7296 §3.14, RFC 5282 for AEADs) and its fragments (RFC 7383). */
 import { encryptionOf, integrityOf } from './algorithms.ts';
-import type { Encryption } from './crypto/cryptography.ts';
 import type { Context } from './context.ts';
+import type { Encryption } from './crypto/cryptography.ts';
 import { ProtocolError } from './error.ts';
 import type { Fragments, IkeSa, Secured } from './sa.ts';
 import { type Bytes, concat, EMPTY, equalBytes, Writer } from './wire/bytes.ts';
@@ -43,7 +43,12 @@ export function open(sa: SecuredSa, encrypted: Encrypted, ctx: Context): Bytes {
     body = body.subarray(0, length);
   }
   if (body.length < encryption.ivLength) throw ProtocolError.malformed('encrypted payload without initialization vector');
-  const plaintext = encryption.open(encr, body.subarray(0, encryption.ivLength), body.subarray(encryption.ivLength), encrypted.aad);
+  const plaintext = encryption.open(
+    encr,
+    body.subarray(0, encryption.ivLength),
+    body.subarray(encryption.ivLength),
+    encrypted.aad,
+  );
   if (!plaintext) throw notAuthentic();
   const padding = plaintext[plaintext.length - 1];
   if (padding === undefined || padding + 1 > plaintext.length) throw notAuthentic();
@@ -59,7 +64,7 @@ export function collect(
   const { number, total } = message.encrypted.fragment ?? { number: 1, total: 1 };
   if (total > MAX_FRAGMENTS) throw ProtocolError.malformed(`a message of ${total} fragments`);
   const known = matching(fragments, message, total);
-  const parts = { ...known?.parts, [number]: part };
+  const parts: Record<string, Bytes> = { ...known?.parts, [number]: part };
   const size = Object.values(parts).reduce((sum, bytes) => sum + bytes.length, 0);
   if (size > MAX_REASSEMBLED_BYTES) throw ProtocolError.malformed('fragments of a message that is too long');
   const first = number === 1 ? message.encrypted.first : (known?.first ?? 0);
@@ -99,7 +104,11 @@ function sealPart(
 
 /** RFC 5282 §3.1: an IV must not repeat under a key; a message id and a fragment number are sent with one content only, so they make one that survives moves and restarts. */
 function countedIv(header: Header, fragment: number, length: number): Bytes {
-  return new Writer(length).u16(header.response ? 1 : 0).u16(fragment).u32(header.messageId).finish();
+  return new Writer(length)
+    .u16(header.response ? 1 : 0)
+    .u16(fragment)
+    .u32(header.messageId)
+    .finish();
 }
 
 /** RFC 7296 §3.14: padding of any value, then its length. */

@@ -167,6 +167,8 @@ export interface Established extends Secured {
   readonly children: readonly Child[];
   /** Inner addresses: the ones we assigned, or were assigned. */
   readonly inner: readonly Bytes[];
+  /** The responder's SPI of the SA that a resumption replaces; perhaps it lives on another pod. */
+  readonly replaces: string | undefined;
   /** Identity of the last ticket that we sealed for this SA. */
   readonly ticketId: Bytes | undefined;
   /** Our exchange that waits for its response. */
@@ -184,6 +186,7 @@ export interface Replaced extends Secured {
 /** DELETE sent; the SA lives until it is answered. */
 export interface Closing extends Secured {
   readonly name: 'closing';
+  readonly remote: Identity;
 }
 
 /** Dead, but still answers a repeated last request. */

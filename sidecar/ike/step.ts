@@ -43,7 +43,9 @@ export type ClosedWhy =
   | 'authentication failed'
   | 'handshake failed'
   | 'handed over'
+  | 'address taken'
   | 'shutdown'
+  | 'protocol error'
   | 'internal error';
 
 interface Which {
@@ -68,10 +70,21 @@ export type Event =
       readonly connection: string | undefined;
     } & Which)
   /** A handshake or exchange that we or the peer refused; `notify` is the name in the registry. */
-  | ({ readonly name: 'refused'; readonly by: 'us' | 'peer'; readonly exchange: string; readonly notify: string; readonly reason: string } & Which)
+  | ({
+      readonly name: 'refused';
+      readonly by: 'us' | 'peer';
+      readonly exchange: string;
+      readonly notify: string;
+      readonly reason: string;
+    } & Which)
   /** `reason` is from a small closed set, so that it can label a metric; `detail` is for debug logs. */
   | { readonly name: 'dropped'; readonly reason: DropReason; readonly detail: string; readonly path: Path | undefined }
-  | ({ readonly name: 'closed'; readonly why: ClosedWhy; readonly remote: Identity | undefined; readonly connection: string | undefined } & Which)
+  | ({
+      readonly name: 'closed';
+      readonly why: ClosedWhy;
+      readonly remote: Identity | undefined;
+      readonly connection: string | undefined;
+    } & Which)
   | ({ readonly name: 'child-installed' | 'child-rekeyed' | 'child-removed'; readonly spiIn: number } & Which)
   | ({ readonly name: 'ike-rekeyed'; readonly newSpiI: string; readonly newSpiR: string } & Which)
   | ({ readonly name: 'retransmit'; readonly attempt: number } & Which)

@@ -18,7 +18,13 @@ export function termsOf(sa: Pick<IkeSa, 'connection'>, ctx: Pick<Context, 'polic
   if (connection) return connection;
   const { config } = inForce(ctx);
   const { ike, esp } = config;
-  return { ike: ike.algorithms, esp: esp.algorithms, rekeyMs: ike.rekeyMs, childRekeyMs: esp.rekeyMs, deadPeerMs: ike.deadPeerMs };
+  return {
+    ike: ike.algorithms,
+    esp: esp.algorithms,
+    rekeyMs: ike.rekeyMs,
+    childRekeyMs: esp.rekeyMs,
+    deadPeerMs: ike.deadPeerMs,
+  };
 }
 
 export const retransmitOf = (sa: Pick<IkeSa, 'connection'>, ctx: Pick<Context, 'policy'>): Retransmit =>

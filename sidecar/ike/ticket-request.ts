@@ -27,7 +27,10 @@ export function grantTicket(sa: EstablishedSa, notifies: Notifies, ctx: Context)
   const lifetimeMs = ticketLifetime(config, ring, ctx.now, sa.phase);
   if (lifetimeMs < 1_000) return refused;
   const ticketId = ctx.random(16);
-  const sealed = sealTicket({ ring, crypto: ctx.crypto, audience: config.audience, random: ctx.random }, stateOf(sa, ticketId, lifetimeMs, ctx));
+  const sealed = sealTicket(
+    { ring, crypto: ctx.crypto, audience: config.audience, random: ctx.random },
+    stateOf(sa, ticketId, lifetimeMs, ctx),
+  );
   if (!sealed) return refused;
   const lifetime = Math.floor(lifetimeMs / 1_000);
   return {

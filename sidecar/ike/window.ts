@@ -1,9 +1,9 @@
 /** Requests and responses of an SA: message ids, the window of one, retransmission, the cached response (RFC 7296 §2.1–§2.4). */
 import type { Context } from './context.ts';
-import { seal, type SecuredSa } from './protection.ts';
-import { inPhase, later, type IkeSa, type Instant, type Sent, type Window } from './sa.ts';
+import { type SecuredSa, seal } from './protection.ts';
+import { type IkeSa, type Instant, later, type Path, type Sent, type Window } from './sa.ts';
 import { event, type Output, type Step, which } from './step.ts';
-import { retransmitOf, fragmentBytesOf } from './terms.ts';
+import { fragmentBytesOf, retransmitOf } from './terms.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Header } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
@@ -16,7 +16,12 @@ export const newWindow = (): Window => ({ next: 0, expected: 0, sent: undefined,
 export const rekeyedWindow = newWindow;
 
 /** Sends our next request, sealed. */
-export function request<Sa extends SecuredSa>(sa: Sa, exchange: Exchange, payloads: readonly Payload[], ctx: Context): { sa: Sa; outputs: Output[] } {
+export function request<Sa extends SecuredSa>(
+  sa: Sa,
+  exchange: Exchange,
+  payloads: readonly Payload[],
+  ctx: Context,
+): { sa: Sa; outputs: Output[] } {
   const header = headerOf(sa, exchange, sa.window.next, false);
   return send(sa, seal(sa, header, payloads, fragmentBytesOf(sa, ctx), ctx), ctx);
 }
@@ -31,13 +36,14 @@ export function send<Sa extends IkeSa>(sa: Sa, datagrams: readonly Bytes[], ctx:
 export function answer<Sa extends IkeSa>(
   before: SecuredSa,
   after: Sa,
-  request: { readonly exchange: number; readonly messageId: number },
+  request: { readonly exchange: number; readonly messageId: number; readonly path: Path },
   payloads: readonly Payload[],
   ctx: Context,
 ): { sa: Sa; outputs: Output[] } {
   const header = headerOf(before, request.exchange, request.messageId, true);
   const datagrams = seal(before, header, payloads, fragmentBytesOf(before, ctx), ctx);
-  return { sa: answered(after, request.messageId, datagrams), outputs: toWire(after, datagrams) };
+  // RFC 7296 §2.11: to where the request came from.
+  return { sa: answered(after, request.messageId, datagrams), outputs: toWire(request, datagrams) };
 }
 
 /** The peer's request `messageId` is done, and answered thus. */
@@ -47,10 +53,13 @@ export const answered = <Sa extends IkeSa>(sa: Sa, messageId: number, datagrams:
 });
 
 /** Our request was answered. */
-export const concluded = <Sa extends IkeSa>(sa: Sa): Sa => ({ ...sa, window: { ...sa.window, sent: undefined, fragments: undefined } });
+export const concluded = <Sa extends IkeSa>(sa: Sa): Sa => ({
+  ...sa,
+  window: { ...sa.window, sent: undefined, fragments: undefined },
+});
 
 /** Says the last response again. */
-export const repeat = (sa: IkeSa): Output[] => toWire(sa, sa.window.answered);
+export const repeat = (sa: IkeSa, path: Path): Output[] => toWire({ path }, sa.window.answered);
 
 /** The request is still unanswered: again, with a longer wait, or undefined when the peer had its chances. */
 export function retransmit(sa: IkeSa, ctx: Context): Step | undefined {
@@ -82,5 +91,5 @@ export function jittered(ms: number, ctx: Pick<Context, 'now' | 'random'>, never
   return ms === 0 ? never : later(ctx.now, Math.round(ms * (0.9 + 0.1 * fraction(ctx))));
 }
 
-export const isFirstExchange = (exchange: number): boolean => exchange === Exchange.IKE_SA_INIT || exchange === Exchange.IKE_SESSION_RESUME;
-export const isEstablished = (sa: IkeSa) => inPhase(sa, 'established');
+export const isFirstExchange = (exchange: number): boolean =>
+  exchange === Exchange.IKE_SA_INIT || exchange === Exchange.IKE_SESSION_RESUME;

@@ -6,11 +6,20 @@
  *                           or    <--   HDR, SK {N(AUTHENTICATION_FAILED)}
  */
 import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth } from '../auth.ts';
-import { acceptChild, type AskedChild, type Child, concludeChild, install, offerChild, offerPayloads, trafficOf } from '../child.ts';
+import {
+  type AskedChild,
+  acceptChild,
+  type Child,
+  concludeChild,
+  install,
+  offerChild,
+  offerPayloads,
+  trafficOf,
+} from '../child.ts';
 import { askForAddresses, assignAddresses, assignedAddresses } from '../configuration.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
-import { answeredHandshake, errorOf, findNotify, nameOfNotify, type Notifies } from '../first-exchange.ts';
+import { answeredHandshake, errorOf, findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { type Established, type FirstMessages, type HalfOpen, type Identity, type InPhase, later, NEVER, ownSpi } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { inForce, termsOf } from '../terms.ts';
@@ -33,7 +42,9 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
   const { local, remote, localTraffic, remoteTraffic } = connection;
   const offer = offerChild(sa, { local: localTraffic, remote: remoteTraffic }, { inAuth: true }, ctx);
   const idR = resumed?.remote ?? remote;
-  const proof = resumed ? resumptionAuth(phase, 'initiator', local, ctx) : sharedKeyAuth(phase, 'initiator', local, connection.psk, ctx);
+  const proof = resumed
+    ? resumptionAuth(phase, 'initiator', local, ctx)
+    : sharedKeyAuth(phase, 'initiator', local, connection.psk, ctx);
   const alone = !resumed && idR !== undefined && ctx.sessionsOf(idR).length === 0;
   const payloads: Payload[] = [
     { kind: 'IDi', ...local },
@@ -49,7 +60,9 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
 
 export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context): Reply {
   const asked = request(payloads);
-  const who = sa.phase.resumed ? authenticateTicket(sa.phase, sa.phase.resumed, asked, ctx) : authenticateSharedKey(sa.phase, asked, ctx);
+  const who = sa.phase.resumed
+    ? authenticateTicket(sa.phase, sa.phase.resumed, asked, ctx)
+    : authenticateSharedKey(sa.phase, asked, ctx);
   const { ends, proven } = supersedes(sa, who, asked.notifies, ctx);
   const established = establish(sa, who, ctx);
   const child = firstChild(established, sa.phase.first, asked, proven, ctx);
@@ -92,18 +105,26 @@ function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resum
   const policy = inForce(ctx);
   const { idI, idR, auth, cert } = asked;
   // RFC 5723 §4.3.3: the same identities as in the ticket, and no certificate.
-  if (!sameIdentity(idI, ticket.idI) || (idR && !sameIdentity(idR, ticket.idR)) || cert.length > 0) throw failed('not the identities of the ticket');
+  if (!sameIdentity(idI, ticket.idI) || (idR && !sameIdentity(idR, ticket.idR)) || cert.length > 0)
+    throw failed('not the identities of the ticket');
   const form = auth && proofForm(phase, ticket.idI, auth.data, policy.config.tickets.acceptLibreswanAuth, ctx);
   if (!form) throw failed('a wrong proof of a resumption');
   // RFC 5723 §4.3.1: used once an SA is established with it; another attempt may have been faster than this one.
   if (refusalByPolicy(ticket, policy, ctx.spent, ctx.now)) throw failed('a ticket that has been used meanwhile');
   ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
   const { idR: local, authenticatedAt, reauthenticateBy } = ticket;
-  const proof = form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
+  const proof =
+    form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
   return { kind: 'resumed', local, remote: ticket.authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy, proof };
 }
 
-function proofForm(phase: HalfOpen, identity: Identity, given: Bytes, libreswan: boolean, ctx: Context): 'rfc' | 'libreswan' | undefined {
+function proofForm(
+  phase: HalfOpen,
+  identity: Identity,
+  given: Bytes,
+  libreswan: boolean,
+  ctx: Context,
+): 'rfc' | 'libreswan' | undefined {
   if (proves(resumptionAuth(phase, 'initiator', identity, ctx), given)) return 'rfc';
   return libreswan && proves(libreswanResumptionAuth(phase, 'initiator', ctx), given) ? 'libreswan' : undefined;
 }
@@ -112,7 +133,12 @@ function proofForm(phase: HalfOpen, identity: Identity, given: Bytes, libreswan:
 const failed = (why: string): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);
 
 /** Which SAs of the same peer end without a DELETE, and which inner addresses it may have back. */
-function supersedes(sa: InPhase<'halfOpen'>, who: Who, notifies: Notifies, ctx: Context): { ends: NonNullable<Step['ends']>; proven: readonly Bytes[] } {
+function supersedes(
+  sa: InPhase<'halfOpen'>,
+  who: Who,
+  notifies: Notifies,
+  ctx: Context,
+): { ends: NonNullable<Step['ends']>; proven: readonly Bytes[] } {
   const { resumed } = sa.phase;
   const others = ctx.sessionsOf(who.remote);
   if (resumed) {
@@ -133,10 +159,13 @@ function establish(sa: InPhase<'halfOpen' | 'authSent'>, who: Omit<Who, 'proof'>
     ...{ name: 'established', suite, keys, nat, fragmentation },
     ...{ kind, local, remote, authenticatedAt, reauthenticateBy, since: ctx.now, heardAt: ctx.now },
     rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER),
-    ...{ children: [], inner: [], ticketId: undefined, exchange: undefined, wanted: [] },
+    ...{ children: [], inner: [], replaces: replacedSpi(sa), ticketId: undefined, exchange: undefined, wanted: [] },
   };
   return { ...sa, phase };
 }
+
+const replacedSpi = ({ phase }: InPhase<'halfOpen' | 'authSent'>): string | undefined =>
+  phase.name === 'halfOpen' ? phase.resumed?.spiR : undefined;
 
 interface FirstChild {
   readonly sa: EstablishedSa;
@@ -145,7 +174,13 @@ interface FirstChild {
 }
 
 /** RFC 7296 §1.2: when the child fails, the IKE SA is there all the same, and its addresses with it. */
-function firstChild(sa: EstablishedSa, { ni, nr }: FirstMessages, asked: Request, proven: readonly Bytes[], ctx: Context): FirstChild {
+function firstChild(
+  sa: EstablishedSa,
+  { ni, nr }: FirstMessages,
+  asked: Request,
+  proven: readonly Bytes[],
+  ctx: Context,
+): FirstChild {
   const child = childOf(asked);
   if (!child) return { sa, payloads: [], outputs: [] };
   const assigned = assignAddresses(asked.cp, { identity: sa.phase.remote, holder: ownSpi(sa), proven }, ctx);
@@ -156,7 +191,8 @@ function firstChild(sa: EstablishedSa, { ni, nr }: FirstMessages, asked: Request
   const { inner, reply } = assigned;
   const addressed: EstablishedSa = { ...sa, phase: { ...sa.phase, inner } };
   const agreed = acceptChild(addressed, child, trafficOf(addressed, ctx), { ni, nr, inAuth: true }, ctx);
-  if ('refused' in agreed) return { sa: addressed, payloads: [notify(agreed.refused, agreed.data)], outputs: [refusal(addressed, 'us', agreed)] };
+  if ('refused' in agreed)
+    return { sa: addressed, payloads: [notify(agreed.refused, agreed.data)], outputs: [refusal(addressed, 'us', agreed)] };
   return { ...withChild(addressed, agreed.child), payloads: [...reply, ...agreed.payloads] };
 }
 
@@ -165,10 +201,14 @@ const withChild = (sa: EstablishedSa, child: Child): { sa: EstablishedSa; output
   outputs: install(sa, child),
 });
 
-const childOf = ({ sa, tsi, tsr }: Pick<Request, 'sa' | 'tsi' | 'tsr'>): AskedChild | undefined => sa && tsi && tsr && { sa, ke: undefined, tsi, tsr };
+const childOf = ({ sa, tsi, tsr }: Pick<Request, 'sa' | 'tsi' | 'tsr'>): AskedChild | undefined =>
+  sa && tsi && tsr && { sa, ke: undefined, tsi, tsr };
 
-const refusal = (sa: EstablishedSa, by: 'us' | 'peer', { refused, reason }: { readonly refused: number; readonly reason: string }): Output =>
-  event({ name: 'refused', by, exchange: 'IKE_AUTH', notify: nameOfNotify(refused), reason, ...which(sa) });
+const refusal = (
+  sa: EstablishedSa,
+  by: 'us' | 'peer',
+  { refused, reason }: { readonly refused: number; readonly reason: string },
+): Output => event({ name: 'refused', by, exchange: 'IKE_AUTH', notify: nameOfNotify(refused), reason, ...which(sa) });
 
 export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], ctx: Context): Step {
   const { phase } = sa;
@@ -177,13 +217,14 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   if (!answer.idR || !answer.auth) return refusedByPeer(sa, answer.notifies);
   const remote = { idType: answer.idR.idType, data: answer.idR.data };
   const expectedIdentity = resumed?.remote ?? connection.remote;
-  if (expectedIdentity && !sameIdentity(remote, expectedIdentity)) throw failed('the gateway has another identity than the one expected');
+  if (expectedIdentity && !sameIdentity(remote, expectedIdentity))
+    throw failed('the gateway has another identity than the one expected');
   const proof = resumed
     ? resumptionAuth(phase, 'responder', remote, ctx)
     : sharedKeyAuth(phase, 'responder', remote, connection.psk, ctx);
   if (!proves(proof, answer.auth.data)) throw failed('the gateway does not know the key');
   const who = {
-    ...{ kind: resumed ? 'resumed' : 'full', local: connection.local, remote } as const,
+    ...({ kind: resumed ? 'resumed' : 'full', local: connection.local, remote } as const),
     authenticatedAt: resumed?.authenticatedAt ?? ctx.now,
     reauthenticateBy: resumed?.reauthenticateBy ?? later(ctx.now, connection.reauthenticationMs),
   };
@@ -191,7 +232,9 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const bare = establish(sa, who, ctx);
   const addressed: EstablishedSa = { ...bare, phase: { ...bare.phase, inner } };
   const asked = childOf(answer);
-  const child = asked ? withChild(addressed, concludeChild(addressed, phase.offer, asked, first, ctx)) : noChild(addressed, answer.notifies);
+  const child = asked
+    ? withChild(addressed, concludeChild(addressed, phase.offer, asked, first, ctx))
+    : noChild(addressed, answer.notifies);
   const handshake = answeredHandshake(phase.handshake);
   const news = event({
     ...{ name: 'established', kind: who.kind, local: who.local, remote, inner, durationMs: ctx.now - handshake.began },
@@ -210,7 +253,14 @@ function noChild(sa: EstablishedSa, notifies: Notifies): { sa: EstablishedSa; ou
 function refusedByPeer(sa: InPhase<'authSent'>, notifies: Notifies): Step {
   const { connection, resumed, handshake } = sa.phase;
   const name = nameOfNotify(errorOf(notifies)?.notify ?? Notify.AUTHENTICATION_FAILED);
-  const refused = event({ name: 'refused', by: 'peer', exchange: 'IKE_AUTH', notify: name, reason: 'the gateway refuses us', ...which(sa) });
+  const refused = event({
+    name: 'refused',
+    by: 'peer',
+    exchange: 'IKE_AUTH',
+    notify: name,
+    reason: 'the gateway refuses us',
+    ...which(sa),
+  });
   if (!resumed) return { sa: undefined, closes: 'authentication failed', outputs: [refused] };
   const forgotten = event({ name: 'ticket-void', connection: connection.name, why: `refused: ${name}` });
   return { sa: undefined, outputs: [refused, forgotten], begin: { connection, handshake: answeredHandshake(handshake) } };

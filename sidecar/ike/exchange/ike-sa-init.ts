@@ -19,10 +19,10 @@ import {
   errorOf,
   findNotify,
   MAX_RETRIES,
-  nameOfNotify,
-  natOf,
   NONCE_BYTES,
   type Notifies,
+  nameOfNotify,
+  natOf,
   pathAfterNatDetection,
 } from '../first-exchange.ts';
 import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
@@ -116,7 +116,8 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
   if (!answer || !ke || !nonce) return again(sa, notifies, ctx);
   const { connection } = phase;
   const suite = acceptedIke(answer.proposals, ikeProposals(connection.ike));
-  if (suite.ke !== phase.ke.id || ke.group !== phase.ke.id) throw ProtocolError.malformed(`KE of group ${ke.group}, ours is ${phase.ke.id}`);
+  if (suite.ke !== phase.ke.id || ke.group !== phase.ke.id)
+    throw ProtocolError.malformed(`KE of group ${ke.group}, ours is ${phase.ke.id}`);
   const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(phase.ke.privateKey, ke.data);
   const { spiI } = sa;
   const { spiR } = message;
@@ -153,7 +154,10 @@ function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step 
   throw new ProtocolError('abort', error.notify as Notify, `the gateway refuses: ${nameOfNotify(error.notify)}`);
 }
 
-const keyPair = (group: number, ctx: Context): KeyPair => ({ id: group, ...keyExchangeOf(ctx.crypto, group).generate(ctx.random) });
+const keyPair = (group: number, ctx: Context): KeyPair => ({
+  id: group,
+  ...keyExchangeOf(ctx.crypto, group).generate(ctx.random),
+});
 
 const wrongGroup = (group: number): ProtocolError =>
   new ProtocolError('refuse', Notify.INVALID_KE_PAYLOAD, `wants group ${group}`, new Writer(2).u16(group).finish());

@@ -18,11 +18,11 @@ import {
   errorOf,
   findNotify,
   MAX_RETRIES,
+  NONCE_BYTES,
+  type Notifies,
   nameOfNotify,
   natOf,
   newHandshake,
-  NONCE_BYTES,
-  type Notifies,
   pathAfterNatDetection,
   respondInClear,
 } from '../first-exchange.ts';

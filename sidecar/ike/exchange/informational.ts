@@ -38,7 +38,10 @@ function endedByPeer(sa: InPhase<'established' | 'closing' | 'replaced'>, ctx: C
 }
 
 /** RFC 7296 §1.4.1: the peer names its inbound SPIs; we answer with ours of the same pairs, except those that we are deleting ourselves. */
-function deleteChildren(sa: EstablishedSa, peerSpis: readonly number[]): { sa: EstablishedSa; payloads: Payload[]; outputs: Output[] } {
+function deleteChildren(
+  sa: EstablishedSa,
+  peerSpis: readonly number[],
+): { sa: EstablishedSa; payloads: Payload[]; outputs: Output[] } {
   const gone = sa.phase.children.filter(({ spiOut }) => peerSpis.includes(spiOut));
   if (gone.length === 0) return { sa, payloads: [], outputs: [] };
   const { exchange } = sa.phase;
@@ -55,7 +58,11 @@ function deleteChildren(sa: EstablishedSa, peerSpis: readonly number[]): { sa: E
 const espSpis = ({ protocol, spis }: PayloadOf<'D'>): number[] =>
   protocol === Protocol.ESP ? spis.filter(({ length }) => length === 4).map((spi) => new Reader(spi).u32()) : [];
 
-const deletePayload = (spis: readonly number[]): PayloadOf<'D'> => ({ kind: 'D', protocol: Protocol.ESP, spis: spis.map(u32Bytes) });
+const deletePayload = (spis: readonly number[]): PayloadOf<'D'> => ({
+  kind: 'D',
+  protocol: Protocol.ESP,
+  spis: spis.map(u32Bytes),
+});
 
 type Informational = Extract<OwnExchange, { kind: 'liveness' | 'requestTicket' | 'deleteChild' }>;
 
@@ -76,9 +83,9 @@ function requestOf(exchange: Informational): Payload[] {
 
 /** Ends the IKE SA: its children stop at once, the SA itself when the peer has answered. */
 export function initiateEnd(sa: EstablishedSa, ctx: Context): Step {
-  const { suite, keys, nat, fragmentation, children } = sa.phase;
+  const { suite, keys, nat, fragmentation, children, remote } = sa.phase;
   const outputs = children.flatMap(({ spiIn }) => uninstall(sa, spiIn));
-  const closing: InPhase<'closing'> = { ...sa, phase: { name: 'closing', suite, keys, nat, fragmentation } };
+  const closing: InPhase<'closing'> = { ...sa, phase: { name: 'closing', suite, keys, nat, fragmentation, remote } };
   const sent = sendRequest(closing, Exchange.INFORMATIONAL, [{ kind: 'D', protocol: Protocol.IKE, spis: [] }], ctx);
   return { sa: sent.sa, outputs: [...outputs, ...sent.outputs] };
 }

@@ -24,7 +24,12 @@ export function respond(sa: InPhase<'established'>, asked: ChildRequest, ctx: Co
   return { sa: next, payloads, outputs: install(next, child) };
 }
 
-export function conclude(sa: InPhase<'established'>, { offer }: Extract<OwnExchange, { kind: 'newChild' }>, answer: ChildAnswer, ctx: Context): Step {
+export function conclude(
+  sa: InPhase<'established'>,
+  { offer }: Extract<OwnExchange, { kind: 'newChild' }>,
+  answer: ChildAnswer,
+  ctx: Context,
+): Step {
   const agreed = agreement(answer);
   if (!agreed) return { sa, outputs: [refusedBy(sa, answer.notifies)] };
   const child = concludeChild(sa, offer, agreed, { ni: offer.nonce, nr: agreed.nonce.data }, ctx);

@@ -33,7 +33,11 @@ import { Exchange, Notify, Protocol } from '../wire/registry.ts';
 const REPLACED_MS = 60_000;
 type Rekeying = Extract<OwnExchange, { kind: 'rekeyChild' }>;
 
-export function initiate(sa: InPhase<'established'>, { spiIn, group }: Extract<Intent, { kind: 'rekeyChild' }>, ctx: Context): Step {
+export function initiate(
+  sa: InPhase<'established'>,
+  { spiIn, group }: Extract<Intent, { kind: 'rekeyChild' }>,
+  ctx: Context,
+): Step {
   const old = sa.phase.children.find((child) => child.spiIn === spiIn);
   if (!old || old.replacedUntil) return { sa, outputs: [] };
   const offer = offerChild(sa, { local: old.local, remote: old.remote }, { inAuth: false, ...(group ? { group } : {}) }, ctx);
@@ -71,7 +75,16 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   const lowest = lowerNonce(offer.nonce, agreed.nonce.data);
   const lost = rival !== undefined && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest);
   if (!lost) return { sa: wanting(next, { kind: 'deleteChild', spiIn: old }), outputs };
-  return { sa: wanting(withChildren(next, next.phase.children.map((one) => (one === child ? replaced(child, ctx) : one))), { kind: 'deleteChild', spiIn: child.spiIn }), outputs };
+  return {
+    sa: wanting(
+      withChildren(
+        next,
+        next.phase.children.map((one) => (one === child ? replaced(child, ctx) : one)),
+      ),
+      { kind: 'deleteChild', spiIn: child.spiIn },
+    ),
+    outputs,
+  };
 }
 
 function refused(sa: InPhase<'established'>, { old, offer, rival }: Rekeying, { notifies }: ChildAnswer, ctx: Context): Step {
@@ -81,7 +94,10 @@ function refused(sa: InPhase<'established'>, { old, offer, rival }: Rekeying, { 
   if (findNotify(notifies, Notify.CHILD_SA_NOT_FOUND)) {
     // RFC 7296 §2.8.1: after a collision that only we noticed the error means nothing; else the child goes and a new one comes (§2.25).
     if (rival || !sa.phase.children.some(({ spiIn }) => spiIn === old)) return { sa, outputs };
-    const without = withChildren(sa, sa.phase.children.filter(({ spiIn }) => spiIn !== old));
+    const without = withChildren(
+      sa,
+      sa.phase.children.filter(({ spiIn }) => spiIn !== old),
+    );
     return { sa: wanting(without, { kind: 'newChild' }), outputs: [...outputs, ...uninstall(sa, old)] };
   }
   const later = sa.phase.children.map((child) => (child.spiIn === old ? { ...child, rekeyAt: retryAt(ctx) } : child));

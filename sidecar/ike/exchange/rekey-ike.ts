@@ -12,7 +12,18 @@ import { ikeKeys } from '../crypto/keymat.ts';
 import { ProtocolError } from '../error.ts';
 import { NONCE_BYTES, type Notifies } from '../first-exchange.ts';
 import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
-import { type Established, type IkeOffer, type IkeSa, type InPhase, type Intent, inPhase, later, NEVER, type OwnExchange, ownSpi } from '../sa.ts';
+import {
+  type Established,
+  type IkeOffer,
+  type IkeSa,
+  type InPhase,
+  type Intent,
+  inPhase,
+  later,
+  NEVER,
+  type OwnExchange,
+  ownSpi,
+} from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { termsOf } from '../terms.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
@@ -50,7 +61,8 @@ interface Asked {
 
 export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context): Reply {
   const chosen = chooseIke(asked.sa.proposals, termsOf(sa, ctx).ike, asked.ke?.group);
-  if (!chosen || chosen.proposal.spi.length !== 8) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
+  if (chosen?.proposal.spi.length !== 8)
+    throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
   const { suite } = chosen;
   if (asked.ke?.group !== suite.ke)
     throw new ProtocolError('refuse', Notify.INVALID_KE_PAYLOAD, `wants group ${suite.ke}`, new Writer(2).u16(suite.ke).finish());
@@ -96,7 +108,11 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   const winner = rival && ctx.find(rival.spi);
   // RFC 7296 §2.8.2: the SA with the lowest nonce goes, by its maker; the other inherits the children.
   if (winner && inPhase(winner, 'established') && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest))
-    return { sa: retire(sa, ctx), born: [wantTicket(inherit(winner, sa)), wanting(bare, { kind: 'deleteIke' })], outputs: [rekeyed(sa, winner)] };
+    return {
+      sa: retire(sa, ctx),
+      born: [wantTicket(inherit(winner, sa)), wanting(bare, { kind: 'deleteIke' })],
+      outputs: [rekeyed(sa, winner)],
+    };
   const heir = inherit(bare, sa);
   const tickets = [...voidTicket(sa, 'the IKE SA was rekeyed'), ...keepTicket(heir, answer.notifies, ctx)];
   const end = informational.initiateEnd(withChildren(sa, []), ctx);
@@ -115,14 +131,23 @@ function refused(sa: InPhase<'established'>, { offer, rival }: Rekeying, { notif
 
 /** Takes over what the old SA had: children, addresses, and what was still to be done with the children. */
 function inherit(heir: EstablishedSa, old: InPhase<'established'>): EstablishedSa {
-  const wanted = old.phase.wanted.filter(({ kind }) => kind === 'rekeyChild' || kind === 'deleteChild' || kind === 'newChild' || kind === 'deleteIke');
-  return { ...heir, phase: { ...heir.phase, children: old.phase.children, inner: old.phase.inner, wanted: [...heir.phase.wanted, ...wanted] } };
+  const wanted = old.phase.wanted.filter(
+    ({ kind }) => kind === 'rekeyChild' || kind === 'deleteChild' || kind === 'newChild' || kind === 'deleteIke',
+  );
+  return {
+    ...heir,
+    phase: { ...heir.phase, children: old.phase.children, inner: old.phase.inner, wanted: [...heir.phase.wanted, ...wanted] },
+  };
 }
 
 /** RFC 5723 §4.1, §6.2: after a rekey that the gateway began, the client asks for a new ticket. */
 const wantTicket = (sa: EstablishedSa): EstablishedSa => (sa.connection?.tickets ? wanting(sa, { kind: 'requestTicket' }) : sa);
 
-function successor(sa: EstablishedSa, next: Pick<IkeSa, 'role' | 'spiI' | 'spiR'> & Pick<Established, 'suite' | 'keys'>, ctx: Context): EstablishedSa {
+function successor(
+  sa: EstablishedSa,
+  next: Pick<IkeSa, 'role' | 'spiI' | 'spiR'> & Pick<Established, 'suite' | 'keys'>,
+  ctx: Context,
+): EstablishedSa {
   const { role, spiI, spiR, suite, keys } = next;
   const phase: Established = {
     ...sa.phase,
@@ -136,7 +161,11 @@ const lineage = ({ phase }: EstablishedSa) => ({ from: 'rekey', oldD: phase.keys
 
 function retire(sa: EstablishedSa, ctx: Context): IkeSa {
   const { suite, keys, nat, fragmentation } = sa.phase;
-  return { ...sa, window: { ...sa.window, sent: undefined }, phase: { name: 'replaced', suite, keys, nat, fragmentation, until: later(ctx.now, REPLACED_MS) } };
+  return {
+    ...sa,
+    window: { ...sa.window, sent: undefined },
+    phase: { name: 'replaced', suite, keys, nat, fragmentation, until: later(ctx.now, REPLACED_MS) },
+  };
 }
 
 const rekeyed = (old: IkeSa, { spiI, spiR }: Pick<IkeSa, 'spiI' | 'spiR'>): Output =>

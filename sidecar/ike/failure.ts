@@ -1,0 +1,126 @@
+/** What an error makes of a message and its SA (RFC 7296 §2.21): the one place where ProtocolErrors end. */
+import type { Context } from './context.ts';
+import type { ProtocolError } from './error.ts';
+import { HALF_OPEN_LIMIT, nameOfNotify, respondInClear, SESSION_LIMIT } from './first-exchange.ts';
+import { NOT_AUTHENTIC, type SecuredSa } from './protection.ts';
+import { OUT_OF_WINDOW } from './reception.ts';
+import { type IkeSa, later, type Path } from './sa.ts';
+import { type ClosedWhy, type DropReason, event, type Output, type Step, which } from './step.ts';
+import { answer } from './window.ts';
+import { type Bytes, hex } from './wire/bytes.ts';
+import { type Message, NO_SPI } from './wire/message.ts';
+import { notify } from './wire/payload.ts';
+import { Exchange, Notify } from './wire/registry.ts';
+
+/** How far a datagram had come when it failed. */
+export interface Stage {
+  readonly path: Path;
+  readonly datagram: Bytes;
+  message: Message | undefined;
+  sa: IkeSa | undefined;
+  /** With keys, and the message was whole and authentic. */
+  authentic: SecuredSa | undefined;
+}
+
+/** How long a dead SA still answers its last request. */
+const GONE_MS = 10_000;
+
+export function failure(error: ProtocolError, stage: Stage, ctx: Context): Step {
+  const { message, authentic } = stage;
+  if (authentic && message)
+    return message.response ? failedResponse(error, authentic) : failedRequest(error, authentic, message, stage.path, ctx);
+  if (error.verdict === 'drop') return { sa: stage.sa, outputs: [dropped(error, stage)] };
+  if (stage.sa && message?.response)
+    return { sa: undefined, closes: 'handshake failed', outputs: [refused(error, 'peer', stage.sa, message)] };
+  return { sa: stage.sa, outputs: inClear(error, stage) };
+}
+
+/** RFC 7296 §2.21.1: an answer to an unprotected request, never longer than it and from no SA. */
+function inClear(error: ProtocolError, { message, datagram, path }: Stage): Output[] {
+  const header = message ?? rawHeader(datagram);
+  if (!header || message?.response) return [];
+  const bytes = respondInClear(header, [notify(error.notify, error.data)], path);
+  return [bytes, refused(error, 'us', { spiI: header.spiI, spiR: NO_SPI, path }, header)];
+}
+
+/** Of a message that could not be decoded: only to say INVALID_MAJOR_VERSION (RFC 7296 §2.5). */
+function rawHeader(datagram: Bytes): Message | undefined {
+  if (datagram.length < 28 || ((datagram[19] ?? 0) & 0x20) !== 0) return undefined;
+  const messageId = new DataView(datagram.buffer, datagram.byteOffset).getUint32(20);
+  const exchange = datagram[18] ?? 0;
+  return {
+    spiI: hex(datagram.subarray(0, 8)),
+    spiR: NO_SPI,
+    exchange,
+    messageId,
+    response: false,
+    initiator: true,
+    payloads: [],
+    encrypted: undefined,
+  };
+}
+
+/** RFC 7296 §2.21.2, §2.21.3: an authentic request is always answered; what it cannot be forgiven ends the SA. */
+function failedRequest(error: ProtocolError, sa: SecuredSa, message: Message, path: Path, ctx: Context): Step {
+  const payloads = [notify(error.verdict === 'drop' ? Notify.INVALID_SYNTAX : error.notify, error.data)];
+  const outputs = [refused(error, 'us', sa, message)];
+  if (error.verdict === 'refuse') {
+    const alive = answer(sa, sa, { ...message, path }, payloads, ctx);
+    return { sa: alive.sa, outputs: [...alive.outputs, ...outputs] };
+  }
+  const dead = answer(sa, gone(sa, ctx), { ...message, path }, payloads, ctx);
+  return { sa: dead.sa, closes: whyClosed(error, sa), outputs: [...dead.outputs, ...outputs] };
+}
+
+/** RFC 7296 §2.21: the exchange came to nothing; what the peer may not say ends the SA. */
+function failedResponse(error: ProtocolError, sa: SecuredSa): Step {
+  const outputs = [refused(error, 'us', sa, { exchange: Exchange.INFORMATIONAL })];
+  if (error.verdict !== 'refuse' || sa.phase.name !== 'established')
+    return { sa: undefined, closes: whyClosed(error, sa), outputs };
+  const phase = { ...sa.phase, exchange: undefined };
+  return { sa: { ...sa, phase, window: { ...sa.window, sent: undefined, fragments: undefined } }, outputs };
+}
+
+export function gone(sa: SecuredSa, ctx: Context): IkeSa {
+  const { suite, keys, nat, fragmentation } = sa.phase;
+  const window = { ...sa.window, sent: undefined, fragments: undefined };
+  return { ...sa, window, phase: { name: 'gone', suite, keys, nat, fragmentation, until: later(ctx.now, GONE_MS) } };
+}
+
+function whyClosed(error: ProtocolError, sa: IkeSa): ClosedWhy {
+  if (error.notify === Notify.AUTHENTICATION_FAILED) return 'authentication failed';
+  return sa.phase.name === 'established' ? 'protocol error' : 'handshake failed';
+}
+
+const refused = (
+  error: ProtocolError,
+  by: 'us' | 'peer',
+  sa: Parameters<typeof which>[0],
+  { exchange }: { readonly exchange: number },
+): Output =>
+  event({
+    name: 'refused',
+    by,
+    exchange: nameOfExchange(exchange),
+    notify: nameOfNotify(error.notify),
+    reason: error.message,
+    ...which(sa),
+  });
+
+const nameOfExchange = (number: number): string =>
+  Object.entries(Exchange).find(([, value]) => value === number)?.[0] ?? `exchange ${number}`;
+
+function dropped(error: ProtocolError, { path }: Stage): Output {
+  return event({ name: 'dropped', reason: REASONS[error.message] ?? 'malformed', detail: error.message, path });
+}
+
+export const UNKNOWN_SPI = 'no such SA';
+export const NOT_READY = 'no configuration yet';
+const REASONS: Readonly<Record<string, DropReason>> = {
+  [NOT_AUTHENTIC]: 'not-authentic',
+  [OUT_OF_WINDOW]: 'out-of-window',
+  [HALF_OPEN_LIMIT]: 'half-open-limit',
+  [SESSION_LIMIT]: 'session-limit',
+  [UNKNOWN_SPI]: 'unknown-spi',
+  [NOT_READY]: 'not-ready',
+};

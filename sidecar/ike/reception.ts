@@ -1,0 +1,44 @@
+/** What a protected datagram is to an SA: a repetition, a fragment, or a whole message (RFC 7296 §2.1–§2.3, RFC 7383 §2.6). */
+import type { Context } from './context.ts';
+import { ProtocolError } from './error.ts';
+import { collect, open, type SecuredSa } from './protection.ts';
+import type { Bytes } from './wire/bytes.ts';
+import type { Encrypted, Message } from './wire/message.ts';
+import { Notify } from './wire/registry.ts';
+
+export type Reception =
+  | { readonly is: 'repetition' }
+  | { readonly is: 'fragment'; readonly sa: SecuredSa }
+  | { readonly is: 'whole'; readonly first: number; readonly bytes: Bytes };
+
+/** Nothing of the SA changes for a datagram that is not authentic. @throws ProtocolError (drop) */
+export function receive(sa: SecuredSa, message: Message, ctx: Context): Reception {
+  const { encrypted } = message;
+  if (!encrypted) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, 'unprotected');
+  const repetition = isRepetition(sa, message);
+  if (!repetition && !isInWindow(sa, message)) throw new ProtocolError('drop', Notify.INVALID_MESSAGE_ID, OUT_OF_WINDOW);
+  const part = open(sa, encrypted, ctx);
+  if (repetition) {
+    // RFC 7383 §2.6.1: only the first fragment of a repeated request is answered.
+    if (encrypted.fragment && encrypted.fragment.number !== 1)
+      throw new ProtocolError('drop', Notify.INVALID_MESSAGE_ID, OUT_OF_WINDOW);
+    return { is: 'repetition' };
+  }
+  if (!encrypted.fragment) return { is: 'whole', first: encrypted.first, bytes: part };
+  return gather(sa, { ...message, encrypted }, part);
+}
+export const OUT_OF_WINDOW = 'message id out of the window';
+
+function gather(sa: SecuredSa, message: Message & { readonly encrypted: Encrypted }, part: Bytes): Reception {
+  // RFC 7383 §2.3: fragments come only when both have said that they can.
+  if (!sa.phase.fragmentation) throw ProtocolError.malformed('a fragment that was not negotiated');
+  const { fragments, complete } = collect(sa.window.fragments, message, part);
+  if (complete) return { is: 'whole', ...complete };
+  return { is: 'fragment', sa: { ...sa, window: { ...sa.window, fragments } } };
+}
+
+const isRepetition = ({ window }: SecuredSa, { response, messageId }: Message): boolean =>
+  !response && messageId === window.expected - 1 && window.answered.length > 0;
+
+const isInWindow = ({ window }: SecuredSa, { response, messageId }: Message): boolean =>
+  response ? window.sent?.messageId === messageId : messageId === window.expected;

@@ -21,6 +21,12 @@ export function parsePrefix(text: string): Prefix | undefined {
 /** No bit is set behind its length. */
 export const isMasked = ({ bits, width, length }: Prefix): boolean => bits % (1n << BigInt(width - length)) === 0n;
 
+/** Every address of `inner` is one of `outer`. */
+export function contains(outer: Prefix, inner: Prefix): boolean {
+  const behind = BigInt(outer.width - outer.length);
+  return outer.width === inner.width && outer.length <= inner.length && outer.bits >> behind === inner.bits >> behind;
+}
+
 const bitsOfIpv4 = (address: string): bigint => address.split('.').reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
 
 function bitsOfIpv6(address: string): bigint {

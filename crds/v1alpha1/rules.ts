@@ -1,5 +1,5 @@
 /** The validation rules of the custom resources once more in TypeScript, by their messages, for where no API server evaluates CEL. */
-import { isAddress, isMasked, parsePrefix } from './prefix.ts';
+import { contains, isAddress, isMasked, parsePrefix } from './prefix.ts';
 import type { TicketKeySpec } from './ticketkey.ts';
 import { parseSpan } from './time.ts';
 import type { VpnGatewaySpec } from './vpngateway.ts';
@@ -47,6 +47,9 @@ export const rules: Readonly<Record<string, Predicate>> = {
   ),
   'a pool has fewer than four addresses for each of maxReplicas pods; write a shorter prefix or a lower maxReplicas':
     rule<VpnGatewaySpec>(({ pools, maxReplicas }) => pools.every(({ cidr }) => suffices(cidr, maxReplicas))),
+  'pools overlap; write prefixes that share no address': rule<VpnGatewaySpec>(({ pools }) =>
+    pools.every(({ cidr: p }) => pools.every(({ cidr: q }) => p === q || !holds(p, q))),
+  ),
   'externalTrafficPolicy works only with exposure LoadBalancer; remove it': rule<VpnGatewaySpec>(
     ({ exposure, service }) => exposure === 'LoadBalancer' || service.externalTrafficPolicy === undefined,
   ),
@@ -105,6 +108,11 @@ function within(span: string, min: number, max: number): boolean {
 function suffices(cidr: string, maxReplicas: number): boolean {
   const prefix = parsePrefix(cidr);
   return !prefix || 2 ** (prefix.width - prefix.length) >= slicesOf(maxReplicas) * ADDRESSES_PER_POD;
+}
+
+function holds(outer: string, inner: string): boolean {
+  const [p, q] = [parsePrefix(outer), parsePrefix(inner)];
+  return p !== undefined && q !== undefined && contains(p, q);
 }
 
 function isIdentity(text: string): boolean {

@@ -1,0 +1,120 @@
+/** Why a gateway is not ready: an ordered chain, of which the first link that fails explains it, with what to do. */
+import { hasAcknowledged } from './acknowledgements.ts';
+import type { GatewayFacts } from './facts.ts';
+import { owns, ownsOrMayAdopt } from './manifests/ownership.ts';
+import { ownRing } from './names.ts';
+import type { Check, Failing, Pod, Reason } from './plan.ts';
+import { listed } from './ring-report.ts';
+
+export const firstFailing = <O>(checks: readonly Check<O>[], observed: O): Failing | undefined => {
+  for (const check of checks) {
+    const failing = check(observed);
+    if (failing) return failing;
+  }
+  return undefined;
+};
+
+/** As long as one of these fails, nothing is changed: what runs goes on. */
+export const blocking: readonly Check<GatewayFacts>[] = [namesAreFree, dataplaneIsThere, ticketKeyIsThere, ringIsThere];
+
+/** What was asked for has been written; these say whether it works. */
+export const working: readonly Check<GatewayFacts>[] = [
+  podsAreAllowed,
+  podsReportNoFault,
+  podsDoNotFail,
+  podsAreUpToDate,
+  podsAreReady,
+  configIsLoaded,
+];
+
+const stuck = (reason: Reason, message: string): Failing => ({ reason, message, stalled: true });
+const waiting = (reason: Reason, message: string): Failing => ({ reason, message, stalled: false });
+
+function namesAreFree({ gateway, observed: { children, ring } }: GatewayFacts): Failing | undefined {
+  const own = ownRing(gateway.metadata.name);
+  const foreign = children.filter((child) => child.metadata.name !== own && !owns(gateway, child));
+  const foreignRing = !gateway.spec.ticketKeyRef && ring && !ownsOrMayAdopt(gateway, ring) ? [ring] : [];
+  const names = [...foreign, ...foreignRing].map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+  if (names.length === 0) return undefined;
+  return stuck(
+    'NameTaken',
+    `taken by something else: ${listed(names)}. Delete or rename it, or give the VpnGateway another name.`,
+  );
+}
+
+function dataplaneIsThere({ gateway: { spec } }: GatewayFacts): Failing | undefined {
+  if (spec.dataplane === 'userspace') return undefined;
+  return stuck('DataplaneUnsupported', `this version has no ${spec.dataplane} data plane. Set spec.dataplane to userspace.`);
+}
+
+function ticketKeyIsThere({ gateway: { spec, metadata }, observed: { ticketKey } }: GatewayFacts): Failing | undefined {
+  if (!spec.ticketKeyRef || ticketKey) return undefined;
+  const { name } = spec.ticketKeyRef;
+  const message = `there is no TicketKey ${name} in namespace ${metadata.namespace}. Create it, or leave spec.ticketKeyRef out.`;
+  return waiting('TicketKeyMissing', message);
+}
+
+function ringIsThere({ ring }: GatewayFacts): Failing | undefined {
+  return ring.failing;
+}
+
+function podsAreAllowed({ observed: { createFailure }, gateway: { metadata } }: GatewayFacts): Failing | undefined {
+  if (createFailure === undefined) return undefined;
+  const remedy = /PodSecurity/i.test(createFailure)
+    ? `Label the namespace: kubectl label namespace ${metadata.namespace} pod-security.kubernetes.io/enforce=privileged`
+    : 'Look at quotas and admission policies of the namespace.';
+  return waiting('PodsForbidden', `pods cannot be created: ${line(createFailure)}. ${remedy}`);
+}
+
+function podsReportNoFault({ alive }: GatewayFacts): Failing | undefined {
+  const [pod] = alive.filter(({ report }) => report && report.faults.length > 0);
+  if (!pod) return undefined;
+  const faults = (pod.report?.faults ?? []).map(line).join('; ');
+  return waiting('PodsReportFaults', `pod ${pod.name} says: ${faults}. Correct what it names; pods load it by themselves.`);
+}
+
+function podsDoNotFail({ alive }: GatewayFacts): Failing | undefined {
+  const [pod] = alive.filter((candidate) => candidate.waiting && !ORDINARY.includes(candidate.waiting.reason));
+  if (!pod?.waiting) return undefined;
+  const message = `pod ${pod.name} does not start (${line(pod.waiting.reason)}): ${line(pod.waiting.message)}`;
+  return waiting('PodsFailing', `${message}. See kubectl describe pod ${pod.name} and its logs.`);
+}
+
+/** What every pod goes through. */
+const ORDINARY = ['ContainerCreating', 'PodInitializing'];
+
+function podsAreUpToDate({ outdated, alive }: GatewayFacts): Failing | undefined {
+  if (outdated.length === 0) return undefined;
+  return waiting(
+    'RollingOut',
+    `${alive.length - outdated.length} of ${alive.length} pods are of the latest template; one after the other is replaced`,
+  );
+}
+
+function podsAreReady({ alive, wanted }: GatewayFacts): Failing | undefined {
+  const ready = alive.filter((pod) => pod.ready).length;
+  if (ready === wanted && alive.length === wanted) return undefined;
+  return waiting('PodsStarting', `${ready} of ${wanted} pods are ready`);
+}
+
+function configIsLoaded({ alive, gateway: { metadata } }: GatewayFacts): Failing | undefined {
+  const behind = alive.filter(({ report }) => report && report.configGeneration < metadata.generation);
+  if (behind.length === 0) return undefined;
+  return waiting(
+    'ConfigLoading',
+    `pods have yet to load generation ${metadata.generation}: ${listed(behind.map(({ name }) => name))}`,
+  );
+}
+
+/** A pod that does its work: ready, and its keys are those of its siblings. */
+export const isSettled = ({ ring }: GatewayFacts, pod: Pod): boolean =>
+  pod.ready && ring.kept !== undefined && hasAcknowledged(ring.kept.ring, pod);
+
+/** Text from outside, as part of a sentence. */
+const line = (text: string): string => {
+  const printable = text
+    .replaceAll(/[^\P{C}]+/gu, ' ')
+    .trim()
+    .replace(/\.$/, '');
+  return printable.length > 300 ? `${printable.slice(0, 300)}…` : printable;
+};

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import type { Instant } from '../../../sidecar/ike/sa.ts';
+import { SpentTickets } from '../../../sidecar/ike/spent-tickets.ts';
+
+const id = (byte: number): Uint8Array => new Uint8Array(16).fill(byte);
+const at = (ms: number): Instant => ms as Instant;
+
+it('knows a ticket that was spent, by its bytes', () => {
+  const spent = new SpentTickets(10);
+  spent.spend(id(1), at(1000));
+  assert.ok(spent.has(id(1)));
+  assert.ok(!spent.has(id(2)));
+});
+
+it('forgets the oldest when it is full, and counts that', () => {
+  const spent = new SpentTickets(2);
+  for (const byte of [1, 2, 1, 3]) spent.spend(id(byte), at(1000));
+  assert.deepEqual([spent.has(id(1)), spent.has(id(2)), spent.has(id(3))], [true, false, true]);
+  assert.deepEqual([spent.size, spent.forgotten], [2, 1]);
+});
+
+it('takes a new bound at once', () => {
+  const spent = new SpentTickets(3);
+  for (const byte of [1, 2, 3]) spent.spend(id(byte), at(1000));
+  spent.configure(1);
+  assert.deepEqual([spent.has(id(3)), spent.size, spent.forgotten], [true, 1, 2]);
+  spent.configure(2);
+  spent.spend(id(4), at(1000));
+  assert.equal(spent.size, 2);
+});
+
+it('forgets a ticket once it has expired, and does not count that', () => {
+  const spent = new SpentTickets(10);
+  spent.spend(id(1), at(100_000));
+  spent.spend(id(2), at(300_000));
+  spent.prune(at(99_999));
+  assert.equal(spent.size, 2);
+  spent.prune(at(100_000));
+  assert.equal(spent.size, 2, 'looks once a minute');
+  spent.prune(at(160_000));
+  assert.deepEqual([spent.has(id(1)), spent.has(id(2)), spent.forgotten], [false, true, 0]);
+});
+
+it('has what was spent last, as much of it as it may hold', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20), { maxLength: 60 }), fc.nat(10), (bytes, max) => {
+      const spent = new SpentTickets(max);
+      for (const byte of bytes) spent.spend(id(byte), at(1000));
+      const latest = [...new Set(bytes.toReversed())].slice(0, max);
+      for (let byte = 0; byte <= 20; byte++) assert.equal(spent.has(id(byte)), latest.includes(byte));
+    }),
+  );
+});

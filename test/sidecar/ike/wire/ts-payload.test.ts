@@ -66,6 +66,7 @@ it('wants selectors of the length of their type (§3.13.1)', () => {
 
 it('wants the smallest first (§3.13.1), save that ports the other way round say OPAQUE', () => {
   assert.ok(decodeBody(TSi, '01 000000 07 00 0010 ffff 0000 0a080000 0a080000'));
-  assertMalformed(() => decodeBody(TSi, '01 000000 07 06 0010 0051 0050 0a080000 0a0800ff'), /end to start/);
+  for (const ports of ['0051 0050', '0051 0000', 'ffff 0001'])
+    assertMalformed(() => decodeBody(TSi, `01 000000 07 06 0010 ${ports} 0a080000 0a0800ff`), /end to start/);
   assertMalformed(() => decodeBody(TSi, '01 000000 07 06 0010 0000 ffff 0a080100 0a0800ff'), /end to start/);
 });

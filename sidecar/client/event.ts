@@ -1,0 +1,151 @@
+/** What a client tells of its life: one JSON object per line, or a line for people. Nothing in it is secret. */
+
+interface Exchanged {
+  /** `full` begins with IKE_SA_INIT, `resumed` with IKE_SESSION_RESUME (RFC 5723). */
+  readonly kind: 'full' | 'resumed';
+}
+
+interface Attempted {
+  /** Counts from 1 in each outage. */
+  readonly attempt: number;
+  readonly gateway: string;
+  /** Our end: each attempt has a port of its own. */
+  readonly local: string;
+}
+
+/** Addresses are text, durations milliseconds. */
+export type ClientEvent =
+  | ({ readonly name: 'connecting' } & Attempted)
+  | ({ readonly name: 'resuming' } & Attempted)
+  /** The gateway answered the first message. */
+  | { readonly name: 'half-open'; readonly gateway: string }
+  | ({
+      readonly name: 'established';
+      readonly roundTrips: number;
+      readonly keyExchanges: number;
+      /** From the first message of this attempt. */
+      readonly durationMs: number;
+      /** From the moment that the former session was found dead; undefined for the first one. */
+      readonly outageMs: number | undefined;
+      readonly inner: readonly string[];
+      /** Prefixes that the gateway carries traffic to. */
+      readonly routes: readonly string[];
+      /** Outer addresses from now on: after the move to the NAT port. */
+      readonly gateway: string;
+      readonly local: string;
+      readonly remoteId: string;
+      readonly spiI: string;
+      readonly spiR: string;
+    } & Exchanged)
+  | { readonly name: 'ticket'; readonly lifetimeMs: number }
+  | { readonly name: 'ticket-void'; readonly why: string }
+  | { readonly name: 'ping'; readonly address: string; readonly seq: number; readonly rttMs: number }
+  | { readonly name: 'ping-lost'; readonly address: string; readonly seq: number }
+  /** Liveness went unanswered (RFC 7296 §2.4): `detectedAfterMs` after the last authentic packet. */
+  | { readonly name: 'dead-peer'; readonly detectedAfterMs: number }
+  /** The gateway refused the ticket; a full exchange follows by itself. */
+  | { readonly name: 'nacked'; readonly why: string }
+  | ({ readonly name: 'unanswered'; readonly attempt: number; readonly waitedMs: number } & Exchanged)
+  | {
+      readonly name: 'refused';
+      readonly by: 'us' | 'peer';
+      readonly exchange: string;
+      readonly notify: string;
+      readonly reason: string;
+    }
+  | { readonly name: 'waiting'; readonly waitMs: number }
+  | { readonly name: 'rekeyed'; readonly what: 'ike' | 'child' }
+  | { readonly name: 'closed'; readonly why: string }
+  | { readonly name: 'suspended'; readonly ticket: boolean }
+  | {
+      readonly name: 'ping-summary';
+      readonly address: string;
+      readonly sent: number;
+      readonly received: number;
+      readonly minMs: number | undefined;
+      readonly meanMs: number | undefined;
+      readonly maxMs: number | undefined;
+    }
+  | { readonly name: 'warning'; readonly message: string };
+
+/** One line, without its end. `time` is milliseconds since the epoch. */
+export const toJson = (event: ClientEvent, time: number): string =>
+  JSON.stringify({ time: new Date(time).toISOString(), ...event });
+
+/** The same for a person. */
+export const toText = (event: ClientEvent, time: number): string =>
+  `${new Date(time).toISOString().slice(11, 23)}  ${sentence(event)}`;
+
+function sentence(event: ClientEvent): string {
+  switch (event.name) {
+    case 'connecting':
+      return `connecting from ${event.local} to ${event.gateway}, attempt ${event.attempt}`;
+    case 'resuming':
+      return `coming back by ticket from ${event.local} to ${event.gateway}, attempt ${event.attempt}`;
+    case 'half-open':
+      return `${event.gateway} answered`;
+    case 'established':
+      return established(event);
+    case 'ticket':
+      return `ticket kept, good for ${duration(event.lifetimeMs)}`;
+    case 'ticket-void':
+      return `ticket deleted: ${event.why}`;
+    case 'ping':
+      return `${event.address}: seq=${event.seq} time=${event.rttMs.toFixed(2)} ms`;
+    case 'ping-lost':
+      return `${event.address}: seq=${event.seq} lost`;
+    case 'dead-peer':
+      return `the gateway is silent: found dead ${duration(event.detectedAfterMs)} after its last sign of life`;
+    case 'nacked':
+      return `the gateway takes no such ticket (${event.why}); going on with a full exchange`;
+    case 'unanswered':
+      return `attempt ${event.attempt} (${event.kind}) unanswered for ${duration(event.waitedMs)}`;
+    case 'refused':
+      return `${event.exchange} refused by ${event.by === 'us' ? 'us' : 'the gateway'}: ${event.notify} (${event.reason})${remedyFor(event.notify)}`;
+    case 'waiting':
+      return `next attempt in ${duration(event.waitMs)}`;
+    case 'rekeyed':
+      return event.what === 'ike' ? 'IKE SA rekeyed' : 'child SA rekeyed';
+    case 'closed':
+      return `closed: ${event.why}`;
+    case 'suspended':
+      return event.ticket ? 'suspended; the ticket is kept for the next start' : 'suspended without a ticket';
+    case 'ping-summary':
+      return summary(event);
+    case 'warning':
+      return `warning: ${event.message}`;
+  }
+}
+
+function remedyFor(notify: string): string {
+  switch (notify) {
+    case 'AUTHENTICATION_FAILED':
+      return '; compare --id, --remote-id and the file of --psk-file with what the gateway has';
+    case 'NO_PROPOSAL_CHOSEN':
+      return '; compare --proposal and --esp-proposal with what the gateway takes';
+    case 'INTERNAL_ADDRESS_FAILURE':
+      return '; the address pool of the gateway is used up';
+    case 'TS_UNACCEPTABLE':
+      return '; the gateway has no route for us';
+    default:
+      return '';
+  }
+}
+
+function established(event: Extract<ClientEvent, { name: 'established' }>): string {
+  const cost = `${event.roundTrips} round trips, ${event.keyExchanges} key exchanges, ${duration(event.durationMs)}`;
+  const outage = event.outageMs === undefined ? '' : `, ${duration(event.outageMs)} after the outage was noticed`;
+  const inner = event.inner.length > 0 ? `, inner address ${event.inner.join(', ')}` : '';
+  return `${event.kind === 'full' ? 'established' : 'resumed'} with ${event.remoteId} at ${event.gateway}: ${cost}${outage}${inner}`;
+}
+
+function summary(event: Extract<ClientEvent, { name: 'ping-summary' }>): string {
+  const lost = event.sent === 0 ? 0 : ((event.sent - event.received) / event.sent) * 100;
+  const times = [event.minMs, event.meanMs, event.maxMs].map((ms) => ms?.toFixed(2) ?? '-').join('/');
+  return `${event.address}: ${event.sent} sent, ${event.received} received, ${lost.toFixed(0)} % lost, min/mean/max ${times} ms`;
+}
+
+function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  return ms < 120_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
+}

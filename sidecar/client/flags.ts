@@ -1,0 +1,221 @@
+/** The flags of `connect`: name, what stands behind it, how that is read, what it is for. */
+import { parseAddress } from '../contract/address.ts';
+import { ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../contract/algorithms.ts';
+import { parseDuration } from '../contract/duration.ts';
+import type { Algorithms } from '../contract/gateway-config.ts';
+import { IDENTITY_REMEDY, readIdentity } from '../contract/identity.ts';
+import type { Bytes } from '../ike/wire/bytes.ts';
+import type { GatewayAddress } from './options.ts';
+
+export interface Flag<T> {
+  readonly name: string;
+  /** What stands behind it, with its article; undefined for a flag that stands alone. */
+  readonly takes: string | undefined;
+  /** For --help: the value in capitals. */
+  readonly shows: string;
+  readonly about: string;
+  readonly remedy: string;
+  /** Undefined: the text is not what the flag takes. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+const flag = <T>(
+  name: string,
+  shows: string,
+  takes: string,
+  about: string,
+  remedy: string,
+  parse: (text: string) => T | undefined,
+): Flag<T> => ({
+  ...{ name, shows, takes, about, remedy, parse },
+});
+
+const alone = (name: string, about: string): Flag<true> => ({
+  name,
+  shows: '',
+  takes: undefined,
+  about,
+  remedy: 'write it alone',
+  parse: () => true,
+});
+
+const file = (text: string): string | undefined => (text === '' ? undefined : text);
+const address = (text: string): Bytes | undefined => parseAddress(text);
+const span = (min: number, max: number) => (text: string) => within(parseDuration(text), min, max);
+const number = (min: number, max: number) => (text: string) =>
+  /^\d{1,9}$/.test(text) ? within(Number(text), min, max) : undefined;
+const within = (value: number | undefined, min: number, max: number) =>
+  value !== undefined && value >= min && value <= max ? value : undefined;
+const word =
+  <const T extends string>(...words: readonly T[]) =>
+  (text: string) =>
+    words.find((known) => known === text);
+
+const keywordsOf = (...tables: readonly object[]): string => tables.flatMap((table) => Object.keys(table)).join(', ');
+
+export const FLAGS = {
+  gateway: flag(
+    'gateway',
+    'HOST[:PORT]',
+    'a host with or without port',
+    'the gateway; port 500 unless given',
+    'write for instance vpn.example.com, 192.0.2.1:500 or [2001:db8::1]:500',
+    parseGateway,
+  ),
+  natPort: flag(
+    'nat-port',
+    'PORT',
+    'a port',
+    'its port for NAT traversal (4500)',
+    'write a number from 1 to 65535',
+    number(1, 65_535),
+  ),
+  identity: flag('id', 'IDENTITY', 'an identity', 'who we are', IDENTITY_REMEDY, readIdentity),
+  pskFile: flag(
+    'psk-file',
+    'FILE',
+    'a file',
+    'file with the pre-shared key, mode 0600',
+    'name the file that holds the pre-shared key',
+    file,
+  ),
+  remoteIdentity: flag(
+    'remote-id',
+    'IDENTITY',
+    'an identity',
+    'who the gateway must be (anyone who proves the key)',
+    IDENTITY_REMEDY,
+    readIdentity,
+  ),
+  ticketFile: flag(
+    'ticket-file',
+    'FILE',
+    'a file',
+    'keep the ticket here from one start to the next',
+    'name a file in a folder that is yours',
+    file,
+  ),
+  noTicket: alone('no-ticket', 'ask for no ticket: come back by full exchanges'),
+  ping: flag(
+    'ping',
+    'ADDRESS',
+    'an address',
+    'ping this address through the tunnel, without root',
+    'write an IPv4 or IPv6 address, for instance 10.8.0.1',
+    address,
+  ),
+  interval: flag(
+    'interval',
+    'TIME',
+    'a span of time',
+    'between two pings (1s)',
+    'write a whole number with its unit from 10ms to 1h, for instance 500ms',
+    span(10, 3_600_000),
+  ),
+  count: flag('count', 'N', 'a number', 'end after so many pings', 'write a whole number from 1 on', number(1, 999_999_999)),
+  tun: flag(
+    'tun',
+    'NAME',
+    'the name of an interface',
+    'carry real traffic by this TUN interface (root)',
+    'write up to 15 letters or digits, for instance vpn0',
+    (text) => (/^[\w.-]{1,15}$/.test(text) ? text : undefined),
+  ),
+  deadPeer: flag(
+    'dead-peer',
+    'TIME',
+    'a span of time',
+    'a gateway silent for so long is dead (10s)',
+    'write a whole number with its unit from 200ms to 1h, for instance 10s',
+    span(200, 3_600_000),
+  ),
+  source: flag(
+    'source',
+    'ADDRESS',
+    'an address',
+    'send from this address of ours',
+    'write an IPv4 or IPv6 address of this machine',
+    (text) => (parseAddress(text) ? text : undefined),
+  ),
+  proposal: flag(
+    'proposal',
+    'KEYWORDS',
+    'a proposal for IKE',
+    'algorithms for IKE, the most wanted first, joined by - (all)',
+    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, PRF, KEY_EXCHANGE)}; for instance aes256gcm16-prfsha256-x25519`,
+    parseIkeProposal,
+  ),
+  espProposal: flag(
+    'esp-proposal',
+    'KEYWORDS',
+    'a proposal for ESP',
+    'algorithms for ESP, in the same way (all)',
+    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, KEY_EXCHANGE)}, none; for instance aes256gcm16-x25519`,
+    parseEspProposal,
+  ),
+  crypto: flag(
+    'crypto',
+    'PROVIDER',
+    'a provider',
+    'auto, noble or openssl (auto)',
+    'write auto, noble or openssl',
+    word('auto', 'noble', 'openssl'),
+  ),
+  once: alone('once', 'end with the first failure or the end of the session, and a status that says so'),
+  suspendOnExit: alone('suspend-on-exit', 'leave silently and keep the ticket for the next start'),
+  json: alone('json', 'one event per line as JSON'),
+  logLevel: flag(
+    'log-level',
+    'LEVEL',
+    'a level',
+    'diagnostics on stderr: silent, error, warn, info, debug (warn)',
+    'write silent, error, warn, info or debug',
+    word('silent', 'error', 'warn', 'info', 'debug'),
+  ),
+} as const;
+
+/** Port 500 unless given; an IPv6 address with a port stands in brackets. */
+export function parseGateway(text: string): Pick<GatewayAddress, 'host' | 'ikePort'> | undefined {
+  if (parseAddress(text)) return { host: text, ikePort: 500 };
+  const [, ipv6, name, digits = '500'] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const host = ipv6 ?? name;
+  const ikePort = within(Number(digits), 1, 65_535);
+  if (host === undefined || ikePort === undefined) return undefined;
+  // A name of digits and dots would be a mistyped address.
+  const known = ipv6 === undefined ? /[A-Za-z]/.test(host) || parseAddress(host) : parseAddress(host);
+  return known ? { host, ikePort } : undefined;
+}
+
+function parseIkeProposal(text: string): Algorithms | undefined {
+  return parseProposal(text, { encryption: ENCRYPTION, integrity: INTEGRITY, prf: PRF, keyExchange: KEY_EXCHANGE });
+}
+
+/** RFC 7296 §3.3.2: transform 0 of type 4 is a child without perfect forward secrecy. */
+function parseEspProposal(text: string): Algorithms | undefined {
+  return parseProposal(text, {
+    encryption: ENCRYPTION,
+    integrity: INTEGRITY,
+    prf: {},
+    keyExchange: { ...KEY_EXCHANGE, none: 0 },
+  });
+}
+
+type Tables = { readonly [K in keyof Algorithms]: Readonly<Record<string, Algorithms[K][number]>> };
+
+/** A kind of algorithm of which none is named is left as it is by default: all. */
+function parseProposal(text: string, tables: Tables): Algorithms | undefined {
+  const words = text.split('-');
+  const known = Object.values(tables).flatMap((table) => Object.keys(table));
+  if (new Set(words).size !== words.length || !words.every((word) => known.includes(word))) return undefined;
+  return {
+    encryption: named(words, tables.encryption),
+    integrity: named(words, tables.integrity),
+    prf: named(words, tables.prf),
+    keyExchange: named(words, tables.keyExchange),
+  };
+}
+
+function named<T>(words: readonly string[], table: Readonly<Record<string, T>>): readonly T[] {
+  const chosen = words.flatMap((word) => (Object.hasOwn(table, word) && table[word] !== undefined ? [table[word]] : []));
+  return chosen.length > 0 ? chosen : Object.values(table);
+}

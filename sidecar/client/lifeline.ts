@@ -1,0 +1,233 @@
+/** Keeps a session with the gateway: attempt after attempt until one is established, and again when it ends (RFC 5723 §4.3, RFC 7296 §2.4). */
+import { formatAddress } from '../contract/address.ts';
+import { formatIdentity } from '../contract/identity.ts';
+import type { Event } from '../ike/step.ts';
+import type { Bytes } from '../ike/wire/bytes.ts';
+import { type Attempt, nextAttempt, type Outage } from './attempts.ts';
+import type { ClientEvent } from './event.ts';
+import { type ClientOptions, dialled } from './options.ts';
+import type { ClientPorts } from './ports.ts';
+import { prefixesOf } from './prefixes.ts';
+import { openSession, type Session, type SessionEnd, type SessionObserver } from './session.ts';
+import type { TicketCustody } from './ticket-custody.ts';
+
+export interface LifelineHooks {
+  readonly tell: (event: ClientEvent) => void;
+  readonly trace: (event: Event) => void;
+  readonly inner: (packet: Bytes) => void;
+  /** Answer pings to our inner addresses ourselves. */
+  readonly answersEcho: boolean;
+}
+
+/** A session that ended sooner was no success: the pauses of the outage before go on. */
+const SHORT_LIVED_MS = 10_000;
+/** How long an answer to DELETE is worth waiting for. */
+const FAREWELL_MS = 2_000;
+
+type Stop = 'delete' | 'silently';
+
+export class Lifeline {
+  readonly #options: ClientOptions;
+  readonly #ports: ClientPorts;
+  readonly #custody: TicketCustody;
+  readonly #hooks: LifelineHooks;
+  #session: Session | undefined;
+  #lastPort: number | undefined;
+  #outage: Outage = [];
+  #lostAt: number | undefined;
+  #stop: Stop | undefined;
+  #wake = (): void => {};
+
+  constructor(options: ClientOptions, ports: ClientPorts, custody: TicketCustody, hooks: LifelineHooks) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#custody = custody;
+    this.#hooks = hooks;
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Done when it was stopped, or by the first failure when it is to run `once`; answers what that was. */
+  async run(): Promise<string | undefined> {
+    this.#custody.take(this.#ports.clock());
+    while (!this.#stop) {
+      const attempt = nextAttempt(this.#outage, this.#hasTicket(), this.#chance(), this.#options.tempo);
+      await this.#pause(attempt.pauseMs);
+      if (this.#stop) break;
+      const failure = await this.#attempt(attempt);
+      if (this.#options.once && !this.#stop) return failure;
+    }
+    return undefined;
+  }
+
+  /** `run` is done soon after: the gateway may answer a DELETE, or not. */
+  stop(how: Stop): void {
+    this.#stop ??= how;
+    const session = this.#session;
+    this.#wake();
+    if (!session) return;
+    const cancel = this.#ports.after(FAREWELL_MS, () => session.abandon('shutdown'));
+    session.ended.then(cancel);
+    session.stop(how === 'delete');
+  }
+
+  /** Answers what became of it, in the end. */
+  async #attempt(attempt: Attempt): Promise<string> {
+    const watch = new Watch();
+    const session = await this.#open(attempt, watch);
+    if (typeof session === 'string') return this.#failed(attempt, 'unanswered', session);
+    const began = this.#ports.clock();
+    const end = await this.#live(session, attempt);
+    return end.establishedAt === undefined ? this.#unestablished(attempt, watch, began) : this.#lost(end, end.establishedAt);
+  }
+
+  /** From its first message to its end. */
+  async #live(session: Session, { kind, number }: Attempt): Promise<SessionEnd> {
+    this.#session = session;
+    this.#lastPort = session.localPort;
+    const { local, remote } = session.connection.path;
+    if (this.#stop) session.abandon('shutdown');
+    else {
+      this.#tell({ name: kind === 'full' ? 'connecting' : 'resuming', attempt: number, gateway: remote, local });
+      session.begin(kind === 'resumed' ? this.#custody.inHand(this.#ports.clock()) : undefined);
+    }
+    const end = await session.ended;
+    this.#session = undefined;
+    return end;
+  }
+
+  async #open(attempt: Attempt, watch: Watch): Promise<Session | string> {
+    const { answersEcho } = this.#hooks;
+    const observer: SessionObserver = {
+      event: (event) => this.#observe(event, watch),
+      authenticating: () => this.#authenticating(watch),
+      inner: this.#hooks.inner,
+      failed: (error, doing) => this.#warn(`${doing}: ${messageOf(error)}`),
+    };
+    try {
+      const request = { options: this.#options, ports: this.#ports, observer, answersEcho, not: this.#lastPort };
+      return await openSession({ ...request, patienceMs: attempt.patienceMs });
+    } catch (error) {
+      this.#warn(messageOf(error));
+      return messageOf(error);
+    }
+  }
+
+  #unestablished(attempt: Attempt, { authenticating, refused }: Watch, began: number): string {
+    // RFC 5723 §4.3.1: a lost attempt may be repeated. After IKE_AUTH only the gateway knows whether it was one.
+    if (authenticating) this.#custody.used();
+    if (this.#stop) return 'stopped';
+    if (refused !== undefined) return this.#failed(attempt, 'refused', refused);
+    const waitedMs = this.#ports.clock() - began;
+    this.#tell({ name: 'unanswered', attempt: attempt.number, kind: attempt.kind, waitedMs });
+    return this.#failed(
+      attempt,
+      'unanswered',
+      `no answer from ${dialled(this.#options.gateway)}; is its address right, is it up, does a firewall drop UDP?`,
+    );
+  }
+
+  #failed({ number }: Attempt, failure: Outage[number], why: string): string {
+    this.#outage = [...this.#outage.slice(-32), failure];
+    return `attempt ${number}: ${why}`;
+  }
+
+  #lost(end: SessionEnd, establishedAt: number): string {
+    const now = this.#ports.clock();
+    if (this.#stop !== 'silently')
+      this.#tell(
+        end.why === 'peer dead' ? { name: 'dead-peer', detectedAfterMs: end.silentMs } : { name: 'closed', why: end.why },
+      );
+    if (this.#stop) return end.why;
+    const unsuccessful = end.why !== 'peer dead' && now - establishedAt < SHORT_LIVED_MS;
+    this.#outage = unsuccessful ? [...this.#outage, 'refused'] : [];
+    this.#lostAt = now;
+    this.#custody.take(now);
+    return `the session ended: ${end.why}`;
+  }
+
+  #observe(event: Event, watch: Watch): void {
+    this.#hooks.trace(event);
+    const news = this.#news(event, watch);
+    if (news) this.#tell(news);
+  }
+
+  /** What an event of the core means to whoever runs the client, if anything. */
+  #news(event: Event, watch: Watch): ClientEvent | undefined {
+    switch (event.name) {
+      case 'established':
+        watch.established = true;
+        return this.#established(event);
+      case 'ticket':
+        this.#custody.keep(event.ticket);
+        return { name: 'ticket', lifetimeMs: event.ticket.expiresAt - this.#ports.clock() };
+      case 'ticket-void':
+        this.#custody.discard();
+        watch.authenticating = false;
+        return watch.established ? { name: 'ticket-void', why: event.why } : { name: 'nacked', why: event.why };
+      case 'refused':
+        watch.refused = `${event.exchange} refused with ${event.notify}`;
+        return { name: 'refused', by: event.by, exchange: event.exchange, notify: event.notify, reason: event.reason };
+      case 'ike-rekeyed':
+        return { name: 'rekeyed', what: 'ike' };
+      case 'child-rekeyed':
+        return { name: 'rekeyed', what: 'child' };
+      case 'internal-error':
+        return { name: 'warning', message: `a bug of this program ended the session: ${messageOf(event.error)}` };
+      default:
+        return undefined;
+    }
+  }
+
+  #established(event: Extract<Event, { name: 'established' }>): ClientEvent {
+    this.#custody.used();
+    const { kind, roundTrips = 0, keyExchanges, durationMs, inner, path, remote, spiI, spiR } = event;
+    const outageMs = this.#lostAt === undefined ? undefined : this.#ports.clock() - this.#lostAt;
+    const addresses = { inner: inner.map(formatAddress), routes: this.#session?.remoteTraffic().flatMap(prefixesOf) ?? [] };
+    const ends = { gateway: path.remote, local: path.local, remoteId: formatIdentity(remote), spiI, spiR };
+    return { name: 'established', kind, roundTrips, keyExchanges, durationMs, outageMs, ...addresses, ...ends };
+  }
+
+  #authenticating(watch: Watch): void {
+    if (!watch.authenticating) this.#tell({ name: 'half-open', gateway: dialled(this.#options.gateway) });
+    watch.authenticating = true;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (ms === 0) return;
+    this.#tell({ name: 'waiting', waitMs: ms });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#ports.after(ms, resolve);
+    this.#wake = resolve;
+    await promise;
+    cancel();
+  }
+
+  #hasTicket(): boolean {
+    return this.#custody.inHand(this.#ports.clock()) !== undefined;
+  }
+
+  #chance(): number {
+    const [high = 0, low = 0] = this.#ports.random(2);
+    return (high * 256 + low) / 65_536;
+  }
+
+  #tell(event: ClientEvent): void {
+    this.#hooks.tell(event);
+  }
+
+  #warn(message: string): void {
+    this.#tell({ name: 'warning', message });
+  }
+}
+
+/** What was seen of one attempt. */
+class Watch {
+  authenticating = false;
+  established = false;
+  refused: string | undefined;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

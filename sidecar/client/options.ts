@@ -1,0 +1,97 @@
+/** What a client is told, and the `Connection` that the core makes of it (RFC 7296 §2.4, §2.19, §2.23). */
+import { DEFAULT_ESP_ALGORITHMS, DEFAULT_IKE_ALGORITHMS } from '../contract/algorithms.ts';
+import type { Algorithms, Identity, Retransmit } from '../contract/gateway-config.ts';
+import type { Secret } from '../contract/secret.ts';
+import type { Connection } from '../ike/connection.ts';
+import type { Path } from '../ike/sa.ts';
+import { everything } from '../ike/traffic.ts';
+import { formatEndpoint } from '../shell/endpoint.ts';
+import { TEMPO, type Tempo } from './attempts.ts';
+
+export interface ClientOptions {
+  readonly gateway: GatewayAddress;
+  readonly identity: Identity;
+  /** Undefined: any identity that proves the key. */
+  readonly remoteIdentity: Identity | undefined;
+  readonly psk: Secret;
+  readonly ike: Algorithms;
+  readonly esp: Algorithms;
+  /** Address to send from; undefined: as the routes say. */
+  readonly source: string | undefined;
+  readonly tickets: boolean;
+  /** Give up after the first attempt that fails, and when a session ends. */
+  readonly once: boolean;
+  /** A gateway that shows no sign of life for so long is dead. */
+  readonly deadPeerMs: number;
+  /** Zero: never by itself. */
+  readonly rekeyMs: number;
+  readonly childRekeyMs: number;
+  /** A session that came of these credentials ends after so long, resumptions included. */
+  readonly reauthenticationMs: number;
+  /** After so long without any other packet one byte keeps the way open (RFC 3948 §4); zero: never. */
+  readonly keepaliveMs: number;
+  readonly tempo: Tempo;
+}
+
+export interface GatewayAddress {
+  /** Name or address. */
+  readonly host: string;
+  readonly ikePort: number;
+  readonly natPort: number;
+}
+
+type Essential = Pick<ClientOptions, 'gateway' | 'identity' | 'psk'>;
+
+/** Everything that is not given as a client has it by default. */
+export const clientOptions = (options: Essential & Partial<ClientOptions>): ClientOptions => ({
+  remoteIdentity: undefined,
+  ike: DEFAULT_IKE_ALGORITHMS,
+  esp: DEFAULT_ESP_ALGORITHMS,
+  source: undefined,
+  tickets: true,
+  once: false,
+  deadPeerMs: 10_000,
+  rekeyMs: 8 * 3_600_000,
+  childRekeyMs: 3_600_000,
+  reauthenticationMs: Number.POSITIVE_INFINITY, // the gateway's own limit is what counts
+  keepaliveMs: 20_000,
+  tempo: TEMPO,
+  ...options,
+});
+
+/** Both paths begin at the same socket of ours: `local` is its address, `remote` the gateway's. */
+export function connectionOf(
+  options: ClientOptions,
+  name: string,
+  local: string,
+  remote: { readonly ike: string; readonly nat: string },
+): Connection {
+  const { ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs, deadPeerMs } = options;
+  return {
+    name,
+    path: { local, remote: remote.ike },
+    natPath: { local, remote: remote.nat } satisfies Path,
+    local: options.identity,
+    remote: options.remoteIdentity,
+    psk: options.psk.expose(),
+    ...{ ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs },
+    addresses: { ipv4: true, ipv6: true },
+    // RFC 7296 §2.19: a client that asks for an address offers everything, and the gateway narrows it to what it assigns.
+    localTraffic: [everything(4), everything(6)],
+    remoteTraffic: [everything(4), everything(6)],
+    forceEncapsulation: true, // our data plane lives in UDP
+    deadPeerMs: Math.floor(deadPeerMs / 2),
+    retransmit: retransmission(Math.ceil(deadPeerMs / 2)),
+    fragmentBytes: 1_200,
+  };
+}
+
+const FIRST_RETRANSMISSION_MS = { least: 20, most: 500 };
+
+/** Half of the time to death is silence, the other half is questions: four of them or more, each wait twice the one before (RFC 7296 §2.4). */
+function retransmission(withinMs: number): Retransmit {
+  const firstMs = Math.min(Math.max(Math.floor(withinMs / 15), FIRST_RETRANSMISSION_MS.least), FIRST_RETRANSMISSION_MS.most);
+  return { firstMs, factor: 2, attempts: Math.max(4, Math.ceil(Math.log2(withinMs / firstMs + 1))) };
+}
+
+export const dialled = ({ host, ikePort }: GatewayAddress): string => formatEndpoint(host, ikePort);

@@ -1,0 +1,250 @@
+/** One socket, one core and one data plane: from the first message of an attempt to the end of what it led to. */
+import type { Selector } from '../contract/dataplane.ts';
+import type { DropReason } from '../dataplane/dataplane.ts';
+import { UserspaceDataplane } from '../dataplane/userspace.ts';
+import type { Connection, HeldTicket } from '../ike/connection.ts';
+import { Gateway } from '../ike/gateway.ts';
+import type { Instant, Path } from '../ike/sa.ts';
+import type { ClosedWhy, Event, Input, Output } from '../ike/step.ts';
+import type { Bytes } from '../ike/wire/bytes.ts';
+import { formatEndpoint, splitEndpoint } from '../shell/endpoint.ts';
+import { Loop } from '../shell/loop.ts';
+import { Keepalive } from './keepalive.ts';
+import { type ClientOptions, connectionOf } from './options.ts';
+import type { ClientPorts, ClientSocket } from './ports.ts';
+
+/** What a session tells while it lives. */
+export interface SessionObserver {
+  readonly event: (event: Event) => void;
+  /** The gateway has answered the first message and IKE_AUTH is on its way: a ticket may be used up from here on. */
+  readonly authenticating: () => void;
+  readonly inner: (packet: Bytes) => void;
+  /** An exception that is a bug. */
+  readonly failed: (error: unknown, doing: string) => void;
+}
+
+export interface SessionEnd {
+  readonly why: ClosedWhy | 'unanswered' | 'no child SA';
+  /** Undefined: it never was. */
+  readonly establishedAt: Instant | undefined;
+  /** Since the last authentic packet of the gateway. */
+  readonly silentMs: number;
+}
+
+export interface SessionRequest {
+  readonly options: ClientOptions;
+  readonly ports: ClientPorts;
+  readonly observer: SessionObserver;
+  /** Answer pings to our inner addresses here. */
+  readonly answersEcho: boolean;
+  /** How long the gateway may take for each answer until the session is there. */
+  readonly patienceMs: number;
+  /** A port of ours that must not be used again. */
+  readonly not: number | undefined;
+}
+
+/** @throws Error when the gateway's name, the source address or the route is not to be had. */
+export async function openSession(request: SessionRequest): Promise<Session> {
+  const { options, ports, not } = request;
+  const { gateway, source } = options;
+  const address = await ports.resolve(gateway.host, source);
+  const remote = { ike: formatEndpoint(address, gateway.ikePort), nat: formatEndpoint(address, gateway.natPort) };
+  let session: Session | undefined;
+  const socket = await ports.openSocket({
+    ...{ source, not, natPort: gateway.natPort, towards: { address, port: gateway.ikePort } },
+    onIke: (bytes, path) => session?.receiveIke(bytes, path),
+    onEsp: (bytes, path) => session?.receiveEsp(bytes, path),
+  });
+  session = new Session(request, socket, connectionOf(options, gateway.host, socket.local, remote));
+  return session;
+}
+
+export class Session {
+  readonly connection: Connection;
+  readonly ended: Promise<SessionEnd>;
+  readonly #request: SessionRequest;
+  readonly #socket: ClientSocket;
+  readonly #core: Gateway;
+  readonly #dataplane: UserspaceDataplane;
+  readonly #loop: Loop;
+  readonly #keepalive: Keepalive;
+  readonly #end = Promise.withResolvers<SessionEnd>();
+  readonly #timers = new Map<'patience' | 'doubt', () => void>();
+  #why: SessionEnd['why'] = 'unanswered';
+  #establishedAt: Instant | undefined;
+  #heardAt: Instant;
+  #remoteTraffic: readonly Selector[] = [];
+  #over = false;
+
+  constructor(request: SessionRequest, socket: ClientSocket, connection: Connection) {
+    const { ports, observer, options } = request;
+    const { crypto, random, clock, after } = ports;
+    this.#request = request;
+    this.#socket = socket;
+    this.connection = connection;
+    this.ended = this.#end.promise;
+    this.#heardAt = clock();
+    this.#core = new Gateway({ crypto, random, member: { ordinal: undefined, incarnation: random(16) } });
+    this.#dataplane = new UserspaceDataplane({
+      ...{ crypto, random, ownAddresses: [], lifetimeBytes: 0, forward: false },
+      send: (packet, path) => this.#sendEsp(packet, path),
+      deliver: observer.inner,
+    });
+    this.#keepalive = new Keepalive(ports, options.keepaliveMs, () => socket.sendKeepalive(connection.natPath));
+    this.#loop = new Loop({
+      ...{ clock, after, dataplane: this.#dataplane, failed: observer.failed },
+      core: {
+        handle: (input, now) => this.#handle(input, now),
+        deadline: () => this.#core.deadline(),
+        counts: () => this.#core.counts(),
+      },
+      send: (bytes, path) => this.#sendIke(bytes, path),
+      ask: async () => undefined,
+      observe: (event) => this.#observe(event),
+    });
+  }
+
+  get localPort(): number {
+    return splitEndpoint(this.#socket.local).port;
+  }
+
+  begin(ticket: HeldTicket | undefined): void {
+    this.#beImpatient();
+    this.#loop.handle({ type: 'connect', connection: this.connection, ticket });
+  }
+
+  /** Our inner addresses, 4 or 16 bytes each. */
+  inner(): readonly Bytes[] {
+    return this.#core.sessions().find(({ phase }) => phase === 'established')?.inner ?? [];
+  }
+
+  /** What the gateway carries traffic to. */
+  remoteTraffic(): readonly Selector[] {
+    return this.#remoteTraffic;
+  }
+
+  /** Carries an inner packet to the gateway; answers why not. */
+  transmit(inner: Bytes): DropReason | undefined {
+    const dropped = this.#dataplane.transmit(inner);
+    this.#loop.expectReports();
+    return dropped;
+  }
+
+  /** Ends it: with DELETE, so that its tickets are void (RFC 5723 §6.2), or silently. */
+  stop(tell: boolean): void {
+    if (!this.#over) this.#loop.handle({ type: 'shutdown', tell });
+  }
+
+  /** Ends it whatever state it is in. */
+  abandon(why: SessionEnd['why']): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#loop.stop();
+    this.#keepalive.stop();
+    for (const cancel of this.#timers.values()) cancel();
+    this.#dataplane.close();
+    this.#socket.close();
+    this.#end.resolve({ why, establishedAt: this.#establishedAt, silentMs: this.#request.ports.clock() - this.#heardAt });
+  }
+
+  receiveIke(bytes: Bytes, path: Path): void {
+    if (!this.#over) this.#loop.handle({ type: 'datagram', path, bytes });
+  }
+
+  receiveEsp(packet: Bytes, path: Path): void {
+    if (this.#over) return;
+    const dropped = this.#dataplane.receive(packet, path);
+    if (dropped === undefined) this.#heard();
+    this.#loop.expectReports();
+  }
+
+  #handle(input: Input, now: Instant): readonly Output[] {
+    const outputs = this.#core.handle(input, now);
+    if (input.type === 'datagram') this.#consider(outputs);
+    for (const output of outputs) {
+      if (output.type === 'dataplane' && output.order.order === 'install') this.#remoteTraffic = output.order.child.remote;
+    }
+    // After the outputs have been carried out.
+    queueMicrotask(() => this.#settle());
+    return outputs;
+  }
+
+  #consider(outputs: readonly Output[]): void {
+    if (outputs.some((output) => output.type === 'event' && output.event.name === 'dropped')) return;
+    if (this.#establishedAt !== undefined) {
+      this.#heard();
+      return;
+    }
+    const sent = outputs.filter((output) => output.type === 'send');
+    if (sent.length > 0) this.#beImpatient();
+    // The first exchange is on the IKE port, IKE_AUTH on the other (RFC 7296 §2.23).
+    if (sent.some(({ path }) => path.remote === this.connection.natPath.remote)) this.#request.observer.authenticating();
+  }
+
+  #observe(event: Event): void {
+    if (event.name === 'closed') this.#why = event.why;
+    if (event.name === 'established') this.#establish(event.inner);
+    this.#request.observer.event(event);
+  }
+
+  #establish(inner: readonly Bytes[]): void {
+    if (this.#request.answersEcho) this.#dataplane.configure({ ownAddresses: inner, lifetimeBytes: 0 });
+    this.#establishedAt = this.#request.ports.clock();
+    this.#heard();
+    this.#cancel('patience');
+    this.#keepalive.start();
+  }
+
+  #settle(): void {
+    if (this.#over) return;
+    const sessions = this.#core.sessions().filter(({ phase }) => phase !== 'gone');
+    if (sessions.length === 0) this.abandon(this.#why);
+    // RFC 7296 §1.2: an IKE SA may come to be without its child; to a client it is of no use.
+    else if (sessions.every(({ phase, children }) => phase === 'established' && children.length === 0)) this.#refuseChildless();
+  }
+
+  #refuseChildless(): void {
+    this.stop(true);
+    this.abandon('no child SA');
+  }
+
+  #sendIke(bytes: Bytes, path: Path): void {
+    this.#keepalive.sent();
+    this.#socket.sendIke(bytes, path);
+  }
+
+  #sendEsp(packet: Bytes, path: Path): void {
+    this.#keepalive.sent();
+    this.#socket.sendEsp(packet, path);
+    if (!this.#timers.has('doubt')) this.#arm('doubt', this.#request.options.deadPeerMs / 5, () => this.#doubt());
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#request.ports.clock();
+    this.#cancel('doubt');
+  }
+
+  /** RFC 7296 §2.4: traffic that nothing answers is a reason to ask; only the missing answer to that ends the session. */
+  #doubt(): void {
+    const session = this.#core.sessions().find(({ phase }) => phase === 'established');
+    if (session) this.#loop.handle({ type: 'want', spi: session.spi, intent: { kind: 'liveness' } });
+  }
+
+  #beImpatient(): void {
+    this.#cancel('patience');
+    this.#arm('patience', this.#request.patienceMs, () => this.abandon('unanswered'));
+  }
+
+  #arm(timer: 'patience' | 'doubt', ms: number, run: () => void): void {
+    const cancel = this.#request.ports.after(ms, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.set(timer, cancel);
+  }
+
+  #cancel(timer: 'patience' | 'doubt'): void {
+    this.#timers.get(timer)?.();
+    this.#timers.delete(timer);
+  }
+}

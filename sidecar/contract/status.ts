@@ -2,7 +2,7 @@
 
 import { ringGeneration, ringId } from './key-ring-yaml.ts';
 import { type Parsed, Place } from './problem.ts';
-import { boolean, integer, list, maybe, oneOf, readWhole, record, required, text } from './schema.ts';
+import { boolean, integer, list, maybe, oneOf, optional, readWhole, record, required, text } from './schema.ts';
 
 export interface GatewayStatus {
   readonly version: string;
@@ -14,8 +14,8 @@ export interface GatewayStatus {
   readonly ready: boolean;
   /** Why it is not ready. */
   readonly reasons: readonly string[];
-  /** What is in force; undefined before the first good file. */
-  readonly config: { readonly generation: number } | undefined;
+  /** What is in force; undefined before the first good file. Whether libreswan's form of AUTH is accepted deviates from RFC 5723 §4.3.3, so it shows. */
+  readonly config: { readonly generation: number; readonly acceptLibreswanAuth: boolean } | undefined;
   readonly keyRing:
     | {
         readonly ringId: string;
@@ -55,7 +55,10 @@ const count = integer(0, Number.MAX_SAFE_INTEGER);
 /** Pods of the next version may say more. */
 const open = 'ignored';
 
-const config = record<NonNullable<GatewayStatus['config']>>({ generation: required(count) }, open);
+const config = record<NonNullable<GatewayStatus['config']>>(
+  { generation: required(count), acceptLibreswanAuth: optional(boolean, false) },
+  open,
+);
 const fault = record<GatewayStatus['faults'][number]>({ file: required(line), problems: required(count) }, open);
 const keyRing = record<NonNullable<GatewayStatus['keyRing']>>(
   {

@@ -14,7 +14,8 @@ export interface Answer {
 export type Route = (request: { readonly local: boolean }) => Answer | Promise<Answer>;
 
 export interface HttpServerOptions {
-  readonly host: string;
+  /** Undefined: all addresses of this machine. */
+  readonly host: string | undefined;
   readonly port: number;
   readonly routes: Readonly<Record<string, Route>>;
   readonly log: Log;

@@ -2,19 +2,19 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 
-/** @throws Error with a remedy. */
-export async function listening(server: Server, host: string, port: number): Promise<void> {
-  server.listen({ host, port });
+/** `host` undefined: all addresses. @throws Error with a remedy. */
+export async function listening(server: Server, host: string | undefined, port: number): Promise<void> {
+  server.listen({ port, ...(host !== undefined && { host }) });
   try {
     await once(server, 'listening');
   } catch (cause) {
-    throw new Error(bindFailure('TCP', host, port, cause), { cause });
+    throw new Error(bindFailure('TCP', host ?? 'all addresses', port, cause), { cause });
   }
 }
 
 export function bindFailure(protocol: 'TCP' | 'UDP', host: string, port: number, cause: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-  const where = `${protocol} port ${port} of ${host.includes(':') ? `[${host}]` : host}`;
+  const where = `${protocol} port ${port} of ${host}`;
   return `cannot listen on ${where}: ${code}; ${remedies(port)[code] ?? 'see the errors of bind(2)'}`;
 }
 

@@ -25,11 +25,12 @@ export class PeerAddresses {
     this.#timer = setInterval(() => void this.refresh(), RESOLVE_MS).unref();
   }
 
-  configure(names: PeerNames): void {
+  /** Done when the names are resolved, or could not be. */
+  async configure(names: PeerNames): Promise<void> {
     const moved = this.#names?.host !== names.host;
     this.#names = names;
     if (moved) this.#known.clear();
-    void this.refresh();
+    await this.refresh();
   }
 
   of(ordinal: number): string | undefined {

@@ -73,7 +73,7 @@ export interface PeerServer {
 
 /** `answer` gets the sealed words and gives the sealed answer, or undefined for silence. @throws Error that explains why the port cannot be had. */
 export async function startPeerServer(
-  host: string,
+  host: string | undefined,
   port: number,
   answer: (bytes: Bytes) => Bytes | undefined,
 ): Promise<PeerServer> {

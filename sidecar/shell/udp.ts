@@ -79,6 +79,8 @@ export class Udp {
   readonly #failed: Record<string, number> = {};
   #received = 0;
   #sent = 0;
+  #leaving = 0;
+  #left: (() => void) | undefined;
 
   constructor(bound: readonly BoundSocket[], options: UdpOptions) {
     this.#bound = bound;
@@ -115,6 +117,7 @@ export class Udp {
 
   /** Done when what was sent before has left. */
   async close(): Promise<void> {
+    if (this.#leaving > 0) await new Promise<void>((resolve) => (this.#left = resolve));
     await Promise.all(this.#bound.map(({ socket }) => new Promise<void>((resolve) => void socket.close(() => resolve()))));
   }
 
@@ -131,8 +134,10 @@ export class Udp {
   #send({ socket }: BoundSocket, bytes: Bytes, path: Path): void {
     const { address, port } = splitEndpoint(path.remote);
     this.#sent++;
+    this.#leaving++;
     // A datagram that does not leave is like one that is lost on the way: whoever needs it sends it again.
     socket.send(bytes, port, address, (error) => {
+      if (--this.#leaving === 0) this.#left?.();
       if (error) this.#fail('code' in error ? String(error.code) : error.name);
     });
   }

@@ -11,7 +11,7 @@ const full: GatewayStatus = {
   incarnation: '00'.repeat(16),
   ready: false,
   reasons: ['key-ring.yaml: not there yet'],
-  config: { generation: 4 },
+  config: { generation: 4, acceptLibreswanAuth: true },
   keyRing: { ringId: '7c9e', generation: 3, acknowledgement: 'ab'.repeat(32) },
   sessions: 12,
   halfOpen: 3,
@@ -26,7 +26,11 @@ describe('/status', () => {
   });
 
   it('of a later version is understood', () => {
-    const later = JSON.stringify({ ...JSON.parse(encodeStatus(full)), more: 1, config: { generation: 4, digest: 'x' } });
+    const later = JSON.stringify({
+      ...JSON.parse(encodeStatus(full)),
+      more: 1,
+      config: { generation: 4, acceptLibreswanAuth: true, digest: 'x' },
+    });
     assert.deepEqual(parseStatus('pod-1', later), { ok: true, value: full });
   });
 

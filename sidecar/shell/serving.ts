@@ -1,0 +1,85 @@
+/** Everything that serves clients, put together: core, sockets, data plane, loop, and the port for sibling pods. */
+import type { GatewayConfig } from '../contract/gateway-config.ts';
+import { cryptography } from '../ike/crypto/cryptographies.ts';
+import { selfTest } from '../ike/crypto/self-test.ts';
+import { Gateway } from '../ike/gateway.ts';
+import type { Event } from '../ike/step.ts';
+import type { Bytes } from '../ike/wire/bytes.ts';
+import type { Log } from '../process/log.ts';
+import type { Clock } from './clock.ts';
+import { type GatewayDataplane, openDataplane } from './gateway-dataplane.ts';
+import { localAddresses } from './local-addresses.ts';
+import { Loop, systemAfter } from './loop.ts';
+import { startPeerServer } from './peers.ts';
+import { pooledRandom } from './random.ts';
+import { bindUdp, type Udp } from './udp.ts';
+import { reportUdp } from './udp-report.ts';
+
+export interface ServingOptions {
+  /** Its ports, cryptography and data plane are taken now and stay; the rest comes with each `configure`. */
+  readonly config: GatewayConfig;
+  readonly addresses: readonly string[];
+  /** Where sibling pods reach us; undefined: at every address. */
+  readonly peerHost: string | undefined;
+  readonly ordinal: number;
+  readonly incarnation: Bytes;
+  readonly tun: string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
+  readonly observe: (event: Event) => void;
+  /** A bug outside of the core. */
+  readonly failed: (error: unknown, doing: string) => void;
+}
+
+export interface Serving {
+  readonly core: Gateway;
+  readonly loop: Loop;
+  readonly udp: Udp;
+  readonly dataplane: GatewayDataplane;
+  /** `tell`: peers get a DELETE; else they keep their tickets and come back elsewhere (RFC 5723 §6.2). */
+  close(tell: boolean): Promise<void>;
+}
+
+/** How long deleted sessions may take to say good-bye. */
+const FAREWELL_MS = 500;
+
+/** @throws Error with a remedy when the platform's cryptography is broken or a port cannot be had. */
+export async function serve(options: ServingOptions): Promise<Serving> {
+  const { config, log, clock, ordinal, incarnation, failed } = options;
+  const crypto = cryptography(config.crypto);
+  selfTest(crypto);
+  const random = pooledRandom();
+  const core = new Gateway({ crypto, random, member: { ordinal, incarnation } });
+  const udp = await bindUdp({
+    addresses: localAddresses(options.addresses),
+    ...{ ikePort: config.listen.ikePort, natPort: config.listen.natPort },
+    onIke: (bytes, path) => loop.handle({ type: 'datagram', path, bytes }),
+    onEsp: (packet, path) => loop.receiveEsp(packet, path),
+  });
+  reportUdp(udp, log);
+  const dataplane = await openDataplane({
+    ...{ config, crypto, random, tun: options.tun },
+    send: (packet, path) => udp.sendEsp(packet, path),
+    active: () => loop.expectReports(),
+    failed: (error) => failed(error, 'tun'),
+  });
+  const loop = new Loop({
+    ...{ core, clock, after: systemAfter, dataplane: dataplane.port, failed },
+    send: (bytes, path) => udp.sendIke(bytes, path),
+    ask: options.ask,
+    observe: options.observe,
+  });
+  const peerServer = await startPeerServer(options.peerHost, config.listen.peerPort, (bytes) => loop.answer(bytes));
+  log.info({ port: peerServer.port }, 'listening for sibling pods');
+  return {
+    ...{ core, loop, udp, dataplane },
+    async close(tell) {
+      const some = core.counts().established > 0;
+      loop.handle({ type: 'shutdown', tell });
+      if (tell && some) await new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
+      loop.stop();
+      await Promise.all([udp.close(), peerServer.close(), dataplane.close()]);
+    },
+  };
+}

@@ -1,0 +1,177 @@
+/** The gateway as a process: waits for its files, serves, reloads them while it serves, and says what is true of it. */
+import type { GatewayConfig } from '../contract/gateway-config.ts';
+import type { Policy } from '../ike/context.ts';
+import { hex } from '../ike/wire/bytes.ts';
+import { type HttpServer, startHttpServer } from '../process/http-server.ts';
+import type { Log } from '../process/log.ts';
+import { Readiness } from '../process/readiness.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { eventLog } from './event-log.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
+import { gatewayRoutes } from './gateway-routes.ts';
+import type { SidecarOptions } from './options.ts';
+import { PolicyFiles } from './policy-files.ts';
+import { pooledRandom } from './random.ts';
+import { restartNeeds } from './restart-needs.ts';
+import { type Serving, serve } from './serving.ts';
+import { SiblingPods } from './sibling-pods.ts';
+
+/** KUBERNETES: a pod waits while a sibling has a later key ring, but one that lies must not hold it for ever. */
+const LONGEST_CATCH_UP_MS = 120_000;
+const CATCH_UP_MS = 1_000;
+
+export class Sidecar {
+  readonly #options: SidecarOptions;
+  readonly #log: Log;
+  readonly #clock: Clock = systemClock();
+  readonly #incarnation = pooledRandom()(16);
+  readonly #readiness = new Readiness();
+  readonly #metrics: GatewayMetrics;
+  readonly #siblings: SiblingPods;
+  readonly #files: PolicyFiles;
+  readonly #firstConfig = Promise.withResolvers<void>();
+  #serving: Serving | undefined;
+  #http: HttpServer | undefined;
+  #began: GatewayConfig | undefined;
+  #policy: Policy | undefined;
+  #closed = false;
+
+  constructor(options: SidecarOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+    this.#siblings = new SiblingPods(options.ordinal);
+    this.#metrics = new GatewayMetrics(options.version, () => this.#state());
+    this.#readiness.set('files', 'the files are not loaded yet');
+    this.#readiness.set('serving', 'the ports are not open yet');
+    this.#readiness.set('siblings', 'the sibling pods were not asked for their key ring yet');
+    this.#files = new PolicyFiles(options.paths, log, {
+      changed: (policy) => this.#configure(policy),
+      loaded: (role, outcome) => {
+        this.#metrics.reloaded(role, outcome);
+        this.#sayWhatIsMissing();
+        if (this.#files.config) this.#firstConfig.resolve();
+      },
+    });
+  }
+
+  /** Done when it serves. @throws Error with a remedy when it never can: a port that is taken, broken cryptography. */
+  async start(): Promise<void> {
+    if (this.#options.http.port !== undefined) await this.#startHttp(this.#options.http.port);
+    await this.#files.look();
+    await this.#firstConfig.promise;
+    const config = this.#files.config;
+    if (this.#closed || !config) return;
+    await this.#serve(config);
+  }
+
+  /** Where it listens; undefined before it does. For tests, which let the system choose. */
+  get ports(): { readonly http: number; readonly udp: Serving['udp']['locals'] } | undefined {
+    return this.#http && this.#serving && { http: this.#http.port, udp: this.#serving.udp.locals };
+  }
+
+  /** In good order. Holders of tickets are told nothing, so that they come back with these at a sibling. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#firstConfig.resolve();
+    this.#files.close();
+    await this.#serving?.close(this.#policy?.config.tickets.enabled === false);
+    this.#siblings.close();
+    await this.#http?.close();
+  }
+
+  async #serve(config: GatewayConfig): Promise<void> {
+    if (!this.#http) await this.#startHttp(config.listen.httpPort);
+    await this.#siblings.configure(config);
+    const write = eventLog(this.#log, this.#clock);
+    this.#serving = await serve({
+      config,
+      addresses: this.#options.addresses,
+      peerHost: this.#options.http.host,
+      ordinal: this.#options.ordinal,
+      incarnation: this.#incarnation,
+      tun: this.#options.tun,
+      clock: this.#clock,
+      log: this.#log,
+      ask: (ordinal, bytes) => this.#siblings.ask(ordinal, bytes),
+      observe: (event) => {
+        write(event);
+        this.#metrics.events.observe(event);
+      },
+      failed: (error, doing) => {
+        this.#metrics.events.failed();
+        this.#log.error({ err: error, doing }, 'internal error');
+      },
+    });
+    this.#began = config;
+    this.#readiness.set('serving', undefined);
+    if (this.#files.policy) this.#configure(this.#files.policy);
+  }
+
+  #configure(policy: Policy): void {
+    if (!this.#serving || !this.#began) return;
+    const first = this.#policy === undefined;
+    this.#policy = policy;
+    for (const need of restartNeeds(this.#began, policy.config))
+      this.#log.warn({ field: need }, 'changed, which takes effect at the next start');
+    if (!first) void this.#siblings.configure(policy.config);
+    this.#serving.dataplane.configure(policy.config);
+    this.#serving.loop.handle({ type: 'configure', policy });
+    this.#metrics.events.useKeys(policy.ring.keys.map(({ id }) => hex(id)));
+    this.#log.info({ config: policy.config.generation, keyRing: policy.ring.generation }, 'configured');
+    if (first) void this.#catchUp();
+  }
+
+  async #catchUp(): Promise<void> {
+    const giveUpAt = this.#clock() + LONGEST_CATCH_UP_MS;
+    for (;;) {
+      const ahead = this.#policy ? await this.#siblings.ahead(this.#policy.ring) : [];
+      if (this.#closed) return;
+      if (ahead.length === 0 || this.#clock() >= giveUpAt) break;
+      this.#readiness.set('siblings', `sibling pods have a later key ring: ${ahead.join(', ')}; ours will be updated soon`);
+      await new Promise((resolve) => setTimeout(resolve, CATCH_UP_MS));
+    }
+    this.#readiness.set('siblings', undefined);
+    if (this.#readiness.ready) this.#log.info('ready');
+  }
+
+  #sayWhatIsMissing(): void {
+    const missing = this.#files.missing();
+    this.#readiness.set(
+      'files',
+      missing.length === 0 && this.#files.policy ? undefined : missing.join('; ') || 'the files are not loaded yet',
+    );
+  }
+
+  async #startHttp(port: number): Promise<void> {
+    const routes = gatewayRoutes({
+      version: this.#options.version,
+      ordinal: this.#options.ordinal,
+      incarnation: hex(this.#incarnation),
+      podUid: this.#options.podUid,
+      readiness: this.#readiness,
+      policy: () => this.#policy,
+      counts: () => this.#counts(),
+      sessions: () => this.#serving?.core.sessions() ?? [],
+      faults: () => this.#files.faults(),
+      metrics: () => this.#metrics.render(),
+    });
+    this.#http = await startHttpServer({ host: this.#options.http.host, port, routes, log: this.#log });
+    this.#log.info({ port: this.#http.port }, 'listening for probes and metrics');
+  }
+
+  #counts(): { readonly established: number; readonly halfOpen: number } {
+    return this.#serving?.core.counts() ?? { established: 0, halfOpen: 0 };
+  }
+
+  #state(): Parameters<GatewayMetrics['refresh']>[0] {
+    const { udp, dataplane } = this.#serving ?? {};
+    return {
+      policy: this.#policy,
+      counts: this.#counts(),
+      udp: udp?.counts(),
+      receiveBufferBytes: udp?.buffers().receive,
+      esp: dataplane?.port.stats(),
+      ready: this.#readiness.ready,
+    };
+  }
+}

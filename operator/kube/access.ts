@@ -10,7 +10,8 @@ export function loadAccess(kubeconfig: string | undefined): Access & { readonly 
   if (kubeconfig) config.loadFromFile(kubeconfig);
   else config.loadFromDefault();
   const cluster = config.getCurrentCluster();
-  if (!cluster) throw new Error(`${kubeconfig ?? 'kubeconfig'}: current-context: names no cluster; set one with kubectl config use-context`);
+  if (!cluster)
+    throw new Error(`${kubeconfig ?? 'kubeconfig'}: current-context: names no cluster; set one with kubectl config use-context`);
   // Its own agents close every connection after one request. Ours pool by certificate and authority, so that renewed ones get new connections.
   const agent = cluster.server.startsWith('http:') ? new HttpAgent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true });
   return {

@@ -1,10 +1,10 @@
 /** The Cluster port over a real API server: caches kept by ListWatch, writes that first make sure that we still lead. */
 import type { Clock } from '../clock.ts';
-import { GATEWAY_LABEL, KEY_RING_LABEL } from '../plan/names.ts';
+import { GATEWAY_LABEL } from '../plan/names.ts';
 import type { GuardedWrite, Manifest, PlannedEvent, PodRef, Ref } from '../plan/plan.ts';
 import { type ApiError, isGone, isStatus } from './api-error.ts';
 import { Cache } from './cache.ts';
-import { type Change, type Cluster, type Existing, FIELD_MANAGER, type Selection } from './cluster.ts';
+import { type Change, type Cluster, type Existing, FIELD_MANAGER, type Regarding, type Selection } from './cluster.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { collectionPath, type Kind, kindOf, objectPath } from './kind.ts';
 import { ListWatch, readObject, readPage } from './list-watch.ts';
@@ -27,7 +27,7 @@ const CACHED: readonly { readonly kind: Kind; readonly labelSelector?: string }[
   { kind: 'VpnGateway' },
   { kind: 'TicketKey' },
   { kind: 'Pod', labelSelector: GATEWAY_LABEL },
-  { kind: 'Secret', labelSelector: 'app.kubernetes.io/managed-by=rekindle' },
+  { kind: 'Secret', labelSelector: 'app.kubernetes.io/managed-by=rekindle-operator' },
   { kind: 'Service', labelSelector: GATEWAY_LABEL },
   { kind: 'ServiceAccount', labelSelector: GATEWAY_LABEL },
   { kind: 'StatefulSet', labelSelector: GATEWAY_LABEL },
@@ -87,7 +87,10 @@ export class ApiServerCluster implements Cluster {
     return this.#pages(kind, namespace, { labelSelector: labelSelector.join(',') || undefined });
   }
 
-  async eventsAbout({ metadata, kind }: Manifest, reasons: readonly string[]): Promise<readonly { reason: string; message: string }[]> {
+  async eventsAbout(
+    { metadata, kind }: Manifest,
+    reasons: readonly string[],
+  ): Promise<readonly { reason: string; message: string }[]> {
     const fieldSelector = `regarding.kind=${kind},regarding.name=${metadata.name},regarding.uid=${metadata.uid ?? ''}`;
     const events = await this.#pages('Event', metadata.namespace, { fieldSelector });
     return events
@@ -105,7 +108,7 @@ export class ApiServerCluster implements Cluster {
     await this.#patch(objectPath(refTo(manifest)), APPLY, manifest);
   }
 
-  async applyStatus({ apiVersion, kind, namespace, name, uid }: Existing, status: Readonly<Record<string, unknown>>): Promise<void> {
+  async applyStatus({ apiVersion, kind, namespace, name, uid }: Existing, status: object): Promise<void> {
     const body = { apiVersion, kind, metadata: { namespace, name, uid }, status };
     await this.#patch(objectPath({ apiVersion, kind, namespace, name }, 'status'), APPLY, body);
   }
@@ -151,7 +154,7 @@ export class ApiServerCluster implements Cluster {
     await this.#patch(objectPath(podRef(name, namespace)), MERGE, { metadata: { uid, annotations } });
   }
 
-  async record(regarding: Manifest, event: PlannedEvent): Promise<void> {
+  async record(regarding: Regarding, event: PlannedEvent): Promise<void> {
     this.#mayWrite();
     await this.#recorder.record(regarding, event);
   }
@@ -172,7 +175,11 @@ export class ApiServerCluster implements Cluster {
     }
   }
 
-  async #pages(kind: Kind, namespace: string | undefined, selector: Readonly<Record<string, string | undefined>>): Promise<readonly Manifest[]> {
+  async #pages(
+    kind: Kind,
+    namespace: string | undefined,
+    selector: Readonly<Record<string, string | undefined>>,
+  ): Promise<readonly Manifest[]> {
     const objects: Manifest[] = [];
     let next: string | undefined;
     do {

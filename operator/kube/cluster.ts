@@ -21,6 +21,18 @@ export interface Existing extends Ref {
   readonly uid: string;
 }
 
+/** What an event is about. */
+export interface Regarding {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid?: string;
+    readonly resourceVersion?: string;
+  };
+}
+
 /** Every method that answers a promise throws ApiError. */
 export interface Cluster {
   /** From the cache. */
@@ -30,13 +42,16 @@ export interface Cluster {
   read(ref: Ref): Promise<Manifest | undefined>;
   readAll(kind: Kind, selection: Selection): Promise<readonly Manifest[]>;
   /** The latest events about an object with one of these reasons, newest first. */
-  eventsAbout(object: Manifest, reasons: readonly string[]): Promise<readonly { readonly reason: string; readonly message: string }[]>;
+  eventsAbout(
+    object: Manifest,
+    reasons: readonly string[],
+  ): Promise<readonly { readonly reason: string; readonly message: string }[]>;
   /** Changes of the cached kinds, from now on. Answers how to stop. */
   watch(listener: (change: Change) => void): () => void;
 
   /** Server-side apply of the fields that we own. */
   apply(manifest: Manifest): Promise<void>;
-  applyStatus(object: Existing, status: Readonly<Record<string, unknown>>): Promise<void>;
+  applyStatus(object: Existing, status: object): Promise<void>;
   /** Creates, or replaces exactly the version that was read; ApiError 409 otherwise. */
   write(write: GuardedWrite): Promise<void>;
   remove(object: Existing): Promise<void>;
@@ -45,7 +60,7 @@ export interface Cluster {
   evict(pod: PodRef): Promise<void>;
   forceDelete(pod: PodRef): Promise<void>;
   annotate(pod: PodRef, annotations: Readonly<Record<string, string>>): Promise<void>;
-  record(regarding: Manifest, event: PlannedEvent): Promise<void>;
+  record(regarding: Regarding, event: PlannedEvent): Promise<void>;
 }
 
 export const FIELD_MANAGER = 'rekindle-operator';

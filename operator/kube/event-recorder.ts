@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Manifest, PlannedEvent } from '../plan/plan.ts';
 import { isStatus } from './api-error.ts';
-import { FIELD_MANAGER } from './cluster.ts';
+import { FIELD_MANAGER, type Regarding } from './cluster.ts';
 import { apiVersionOf, collectionPath, objectPath } from './kind.ts';
 import type { Transport } from './transport.ts';
 
@@ -30,7 +30,7 @@ export class EventRecorder {
     this.#clock = clock;
   }
 
-  async record(regarding: Manifest, event: PlannedEvent): Promise<void> {
+  async record(regarding: Regarding, event: PlannedEvent): Promise<void> {
     const key = JSON.stringify([regarding.metadata.uid, event.type, event.reason, event.message]);
     const known = this.#remembered.get(key);
     if (!known || this.#clock.elapsed() - known.writtenAt > SERIES_MS) return this.#create(key, regarding, event);
@@ -39,7 +39,7 @@ export class EventRecorder {
     if (this.#clock.elapsed() - known.writtenAt >= WRITE_MS) await this.#count(key, again, regarding, event);
   }
 
-  async #create(key: string, regarding: Manifest, event: PlannedEvent): Promise<void> {
+  async #create(key: string, regarding: Regarding, event: PlannedEvent): Promise<void> {
     const namespace = regarding.metadata.namespace;
     const name = `${regarding.metadata.name}.${Math.trunc(this.#clock.now() * 1000).toString(16)}${this.#remembered.size.toString(16)}`;
     await this.#transport.call({
@@ -51,11 +51,16 @@ export class EventRecorder {
     this.#remember(key, { namespace, name, count: 1, writtenAt: this.#clock.elapsed() });
   }
 
-  async #count(key: string, known: Remembered, regarding: Manifest, event: PlannedEvent): Promise<void> {
+  async #count(key: string, known: Remembered, regarding: Regarding, event: PlannedEvent): Promise<void> {
     const ref = { apiVersion: apiVersionOf('Event'), kind: 'Event', namespace: known.namespace, name: known.name };
     const series = { count: known.count, lastObservedTime: microTime(this.#clock.now()) };
     try {
-      await this.#transport.call({ method: 'PATCH', path: objectPath(ref), contentType: 'application/merge-patch+json', body: { series } });
+      await this.#transport.call({
+        method: 'PATCH',
+        path: objectPath(ref),
+        contentType: 'application/merge-patch+json',
+        body: { series },
+      });
       this.#remember(key, { ...known, writtenAt: this.#clock.elapsed() });
     } catch (error) {
       // Events live for an hour.
@@ -73,7 +78,7 @@ export class EventRecorder {
 }
 
 /** An event as the API wants it. */
-export function eventObject(name: string, regarding: Manifest, event: PlannedEvent, now: number): Manifest {
+export function eventObject(name: string, regarding: Regarding, event: PlannedEvent, now: number): Manifest {
   const { namespace, uid, resourceVersion } = regarding.metadata;
   return {
     apiVersion: apiVersionOf('Event'),
@@ -86,7 +91,14 @@ export function eventObject(name: string, regarding: Manifest, event: PlannedEve
     action: event.reason,
     reportingController: 'vpn.rekindle.dev/operator',
     reportingInstance: FIELD_MANAGER,
-    regarding: { apiVersion: regarding.apiVersion, kind: regarding.kind, namespace, name: regarding.metadata.name, uid, resourceVersion },
+    regarding: {
+      apiVersion: regarding.apiVersion,
+      kind: regarding.kind,
+      namespace,
+      name: regarding.metadata.name,
+      uid,
+      resourceVersion,
+    },
   };
 }
 

@@ -19,7 +19,9 @@ const kinds = {
 
 export type Kind = keyof typeof kinds;
 
-export const KINDS: Readonly<Record<Kind, { readonly apiVersion: string; readonly plural: string; readonly namespaced: boolean }>> = kinds;
+export const KINDS: Readonly<
+  Record<Kind, { readonly apiVersion: string; readonly plural: string; readonly namespaced: boolean }>
+> = kinds;
 
 export const isKind = (name: string): name is Kind => Object.hasOwn(KINDS, name);
 

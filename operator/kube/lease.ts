@@ -107,7 +107,7 @@ export class Lease {
     this.#mayWriteUntil = Number.NEGATIVE_INFINITY;
     try {
       const lease = await this.#read();
-      if (lease && specOf(lease).holderIdentity === this.#options.holder) await this.#write(lease, '', 1000);
+      if (lease && specOf(lease)['holderIdentity'] === this.#options.holder) await this.#write(lease, '', 1000);
     } catch (error) {
       this.#options.failed(error);
     }

@@ -159,9 +159,11 @@ export function readObject(value: unknown, kind: Kind): Manifest {
   };
 }
 
-const asApiError = (error: unknown): ApiError => (error instanceof ApiError ? error : new ApiError(0, 'Unintelligible', String(error)));
+const asApiError = (error: unknown): ApiError =>
+  error instanceof ApiError ? error : new ApiError(0, 'Unintelligible', String(error));
 
-const unintelligible = (what: string): ApiError => new ApiError(0, 'Unintelligible', `the server sent something else than ${what}`);
+const unintelligible = (what: string): ApiError =>
+  new ApiError(0, 'Unintelligible', `the server sent something else than ${what}`);
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 

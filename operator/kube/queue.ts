@@ -44,8 +44,11 @@ export class Queue {
 
   /** The earliest of several wishes counts. */
   addAfter(key: string, ms: number): void {
-    if (this.#closed) return;
-    if (ms <= 0) return this.add(key);
+    if (ms <= 0) this.add(key);
+    else if (!this.#closed) this.#addLater(key, ms);
+  }
+
+  #addLater(key: string, ms: number): void {
     const due = this.#clock.elapsed() + ms;
     const known = this.#putOff(key);
     if (known && known.due <= due) return;

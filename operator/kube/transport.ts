@@ -1,5 +1,5 @@
 /** Requests to an API server: one JSON answer, or a stream of JSON lines that must not fall silent. */
-import { type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ApiError } from './api-error.ts';
 
@@ -61,7 +61,13 @@ async function send(access: Access, request: ApiRequest, silenceMs: number): Pro
   return exchange(url, options, request, silenceMs, true);
 }
 
-function exchange(url: URL, options: RequestOptions, request: ApiRequest, silenceMs: number, again: boolean): Promise<IncomingMessage> {
+function exchange(
+  url: URL,
+  options: RequestOptions,
+  request: ApiRequest,
+  silenceMs: number,
+  again: boolean,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const begin = url.protocol === 'http:' ? httpRequest : httpsRequest;
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
@@ -121,7 +127,12 @@ async function* splitLines(response: IncomingMessage): AsyncGenerator<string, vo
 function refusal(response: IncomingMessage, text: string): ApiError {
   const { reason, message } = statusObject(text);
   const status = response.statusCode ?? 0;
-  return new ApiError(status, reason ?? response.statusMessage ?? 'Unknown', message ?? text.slice(0, 200), retryAfterMs(response));
+  return new ApiError(
+    status,
+    reason ?? response.statusMessage ?? 'Unknown',
+    message ?? text.slice(0, 200),
+    retryAfterMs(response),
+  );
 }
 
 function statusObject(text: string): { readonly reason?: string; readonly message?: string } {
@@ -150,6 +161,7 @@ function parse(text: string): unknown {
   }
 }
 
-const noAnswer = (error: unknown): ApiError => (error instanceof ApiError ? error : new ApiError(0, 'NoAnswer', messageOf(error)));
+const noAnswer = (error: unknown): ApiError =>
+  error instanceof ApiError ? error : new ApiError(0, 'NoAnswer', messageOf(error));
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,354 @@
+/** A whole cluster in one process: objects on disk, the operator's controller, pods as child processes, a UDP service in front. */
+import { randomInt } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import type { Problem } from '../../sidecar/contract/problem.ts';
+import { type GatewayStatus, parseStatus } from '../../sidecar/contract/status.ts';
+import { createLog, type LogLevel } from '../../sidecar/process/log.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { Controller } from '../controller.ts';
+import { freshKey } from '../fresh-key.ts';
+import { apiVersionOf, isKind } from '../kube/kind.ts';
+import type { Manifest, Ref } from '../plan/plan.ts';
+import { ask } from '../pod-question.ts';
+import { readReport } from '../report.ts';
+import { Disk, makePrivateDirectory } from './disk.ts';
+import { EventLog, type LocalEvent } from './event-log.ts';
+import { mergePatch } from './field-ownership.ts';
+import { fromChange, fromEvent, fromProblems, type Happening, nameOf } from './happening.ts';
+import { Kubelet } from './kubelet.ts';
+import { endLeftovers } from './leftover.ts';
+import { POD_TIMING, type PodTiming } from './local-pod.ts';
+import { ManifestDirectory } from './manifest-directory.ts';
+import { parseManifest } from './manifest-file.ts';
+import { LOCAL_PORTS, LocalNetwork, type Ports, reserveNetwork } from './network.ts';
+import { isDeleting, ObjectStore, refTo } from './object-store.ts';
+import { PodLog } from './pod-log.ts';
+import { ordinalOf, podAddress, podReady } from './pod-object.ts';
+import { ServiceProxy } from './service-proxy.ts';
+import { lockState } from './state-lock.ts';
+import { StatefulSets } from './stateful-set.ts';
+import { StoreCluster } from './store-cluster.ts';
+import type { Flow, FlowTiming } from './udp-service.ts';
+
+export interface LocalOptions {
+  /** Default: `.rekindle/NAME OF THE DIRECTORY`. */
+  readonly state?: string;
+  /** Overrides what the VpnGateways say. */
+  readonly affinity?: 'None' | 'ClientIP';
+  /** How late the service hears that a pod is lost. */
+  readonly endpointDelayMs?: number;
+  /** `127.71`; default: the first free one from there on. */
+  readonly network?: string;
+  readonly ports?: Ports;
+  readonly podTiming?: Partial<PodTiming>;
+  readonly flowTiming?: FlowTiming;
+  /** From 0 to 1: spreads new flows over pods. */
+  readonly spread?: () => number;
+  /** What a pod runs. */
+  readonly program?: string;
+  readonly logLevel?: LogLevel;
+  /** Told from the start, also of what happens before `start` answers. */
+  readonly heard?: (happening: Happening) => void;
+}
+
+export interface LocalPodView {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly ordinal: number;
+  readonly pid: number | undefined;
+  readonly ready: boolean;
+  readonly terminating: boolean;
+  readonly restarts: number;
+  readonly address: string | undefined;
+}
+
+export interface ServiceView {
+  readonly address: string;
+  readonly ikePort: number;
+  readonly natPort: number;
+}
+
+/** Thrown by `apply` and `edit`. */
+export class ManifestRefused extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(fromProblems(problems).join('\n'));
+    this.name = 'ManifestRefused';
+    this.problems = problems;
+  }
+}
+
+const RESYNC_MS = 30_000;
+/** SIGINT waits no longer for a pod, whatever its own grace period. */
+const STOP_MS = 5_000;
+const SIDECAR = join(import.meta.dirname, '../../sidecar/main.ts');
+/** Field manager of objects that are not in the directory. */
+const DRIVER = 'driver';
+
+export class LocalCluster {
+  readonly network: LocalNetwork;
+  readonly stateDirectory: string;
+  readonly #store: ObjectStore;
+  readonly #events: EventLog;
+  readonly #kubelet: Kubelet;
+  readonly #sets: StatefulSets;
+  readonly #proxy: ServiceProxy;
+  readonly #manifests: ManifestDirectory;
+  readonly #controller: Controller;
+  readonly #clock: Clock = systemClock;
+  readonly #listeners: Set<(happening: Happening) => void> = new Set();
+  readonly #stop: AbortController = new AbortController();
+  readonly #release: () => void;
+  #work: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+
+  /** Runs what `directory` says. Rejects when the directory, the state or the network cannot be had. */
+  static async start(directory: string, options: LocalOptions = {}): Promise<LocalCluster> {
+    const state = resolve(options.state ?? join('.rekindle', directory.split('/').filter(Boolean).at(-1) ?? 'default'));
+    for (const part of ['', 'objects', 'pods', 'logs']) makePrivateDirectory(join(state, part));
+    const unlock = lockState(state);
+    try {
+      const ports = options.ports ?? LOCAL_PORTS;
+      await endLeftovers(join(state, 'pods'), systemClock);
+      const { prefix, release } = await reserveNetwork(options.network, ports.http);
+      const giveBack = () => {
+        release();
+        unlock();
+      };
+      const cluster = new LocalCluster(directory, state, new LocalNetwork(prefix, ports, state), giveBack, options);
+      await cluster.#start();
+      return cluster;
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  private constructor(directory: string, state: string, network: LocalNetwork, release: () => void, options: LocalOptions) {
+    this.stateDirectory = state;
+    this.network = network;
+    this.#release = release;
+    if (options.heard) this.#listeners.add(options.heard);
+    const clock = this.#clock;
+    const store = new ObjectStore(clock, new Disk(join(state, 'objects')));
+    this.#store = store;
+    this.#events = new EventLog((event) => this.#tell(fromEvent(event)));
+    store.watch((change) => fromChange(change).forEach((happening) => this.#tell(happening)));
+    this.#sets = new StatefulSets(store);
+    this.#kubelet = new Kubelet({
+      store,
+      events: this.#events,
+      network,
+      clock,
+      timing: { ...POD_TIMING, ...options.podTiming },
+      program: options.program ?? SIDECAR,
+      podsDirectory: join(state, 'pods'),
+      logsDirectory: join(state, 'logs'),
+    });
+    this.#proxy = new ServiceProxy({
+      store,
+      network,
+      clock,
+      random: options.spread ?? random,
+      affinity: options.affinity,
+      endpointDelayMs: options.endpointDelayMs ?? 3_000,
+      ...(options.flowTiming ? { flowTiming: options.flowTiming } : {}),
+      failed: (service, error) => this.#tell({ event: 'failure', message: `${nameOf(service)}: ${messageOf(error)}` }),
+      serving: (service, address, served) => this.#tell({ event: 'service', object: nameOf(service), address, ports: served }),
+    });
+    this.#manifests = new ManifestDirectory(directory, store, clock, {
+      applied: (manifest, change) => this.#tell({ event: 'manifest', object: nameOf(manifest), change }),
+      removed: (manifest) => this.#tell({ event: 'manifest', object: nameOf(manifest), change: 'removed' }),
+      refused: (file, problems) => this.#tell({ event: 'refused', file, problems: fromProblems(problems) }),
+      doubted: (problems) => this.#tell({ event: 'warning', problems: fromProblems(problems) }),
+    });
+    const log = new PodLog(join(state, 'logs', 'operator.log'));
+    this.#controller = new Controller({
+      cluster: new StoreCluster(store, this.#events, clock),
+      clock,
+      random,
+      freshKey,
+      placement: ({ namespace, name }) => network.placement(namespace, name),
+      report: readReport,
+      log: createLog({
+        level: options.logLevel ?? 'info',
+        base: {},
+        to: { write: (line) => log.write(Buffer.from(line)) },
+      }),
+      workers: 1,
+      resyncMs: RESYNC_MS,
+    });
+  }
+
+  /** Of one namespace or all; in the order of their ordinals. */
+  pods(namespace?: string): readonly LocalPodView[] {
+    const pods = this.#store.list('Pod', namespace ? { namespace } : {});
+    return pods.map((pod) => this.#view(pod)).sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  }
+
+  /** What the pod says of itself; undefined when it does not answer. */
+  async status(pod: string): Promise<GatewayStatus | undefined> {
+    const address = this.pods().find(({ name }) => name === pod)?.address;
+    const answer = address ? await ask(address, this.network.ports.http, '/status', 1_000) : undefined;
+    const parsed = answer?.status === 200 ? parseStatus(pod, answer.text) : undefined;
+    return parsed?.ok ? parsed.value : undefined;
+  }
+
+  /** What the pod's /metrics says, in Prometheus' text format. */
+  async metrics(pod: string): Promise<string | undefined> {
+    const address = this.pods().find(({ name }) => name === pod)?.address;
+    return address ? (await ask(address, this.network.ports.http, '/metrics', 1_000))?.text : undefined;
+  }
+
+  /** The file with what the pod has printed. */
+  logFile(pod: string, namespace = 'default'): string {
+    return join(this.stateDirectory, 'logs', `${namespace}_${pod}.log`);
+  }
+
+  /** Where clients of a gateway connect. */
+  service(gateway: string, namespace = 'default'): ServiceView {
+    const { ike, nat } = this.network.ports;
+    return { address: this.network.serviceAddress(namespace, gateway), ikePort: ike, natPort: nat };
+  }
+
+  flows(): readonly Flow[] {
+    return this.#proxy.flows();
+  }
+
+  object(kind: string, name: string, namespace = 'default'): Manifest | undefined {
+    return this.#store.get(ref(kind, namespace, name));
+  }
+
+  /** A whole manifest, as kubectl apply. Throws ManifestRefused. */
+  apply(manifest: object): Manifest {
+    return this.#store.apply(this.#validated(manifest), DRIVER);
+  }
+
+  /** A part of one, as kubectl patch --type merge: `edit('VpnGateway', 'office', { spec: { replicas: 3 } })`. Throws ManifestRefused. */
+  edit(kind: string, name: string, patch: Readonly<Record<string, unknown>>, namespace = 'default'): Manifest {
+    const object = this.object(kind, name, namespace);
+    if (!object) throw new Error(`there is no ${kind} ${namespace}/${name}`);
+    this.#validated(mergePatch(object, patch));
+    return this.#store.merge(refTo(object), patch);
+  }
+
+  remove(kind: string, name: string, namespace = 'default'): void {
+    this.#store.remove(ref(kind, namespace, name));
+  }
+
+  /** A crash of the container. It starts again in place, not before `holdMs` (as long as a node would be away). Answers whether there was a process. */
+  kill(pod: string, signal: NodeJS.Signals = 'SIGKILL', { holdMs = 0 }: { readonly holdMs?: number } = {}): boolean {
+    const known = this.pods().find(({ name }) => name === pod);
+    return known ? (this.#kubelet.pod(known.uid)?.kill(signal, holdMs) ?? false) : false;
+  }
+
+  /** kubectl delete pod: SIGTERM, the grace period, and a successor with another uid. */
+  deletePod(pod: string): void {
+    const known = this.#store.list('Pod').find(({ metadata }) => metadata.name === pod);
+    if (known) this.#store.remove(refTo(known));
+  }
+
+  /** Oldest first. */
+  events(): readonly LocalEvent[] {
+    return this.#events.all();
+  }
+
+  listen(listener: (happening: Happening) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The first answer of `question` that is neither undefined nor false; asked now, at every change and every 100 ms. */
+  async waitFor<T>(what: string, question: () => T | Promise<T>, timeoutMs = 30_000): Promise<Exclude<T, undefined | false>> {
+    const until = this.#clock.elapsed() + timeoutMs;
+    for (;;) {
+      const answer = await question();
+      if (isAnswer(answer)) return answer;
+      if (this.#clock.elapsed() > until) throw new Error(`waited ${timeoutMs / 1000} s in vain for: ${what}`);
+      await this.#changeOr(100);
+    }
+  }
+
+  /** Ends the pods in good order, then everything else. Objects stay on disk. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#end();
+    return this.#stopped;
+  }
+
+  async #start(): Promise<void> {
+    this.#tell({ event: 'started', network: `${this.network.prefix}.0.0/16`, state: this.stateDirectory });
+    this.#kubelet.start();
+    this.#sets.start();
+    this.#proxy.start();
+    try {
+      this.#manifests.start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#work = this.#controller.run(this.#stop.signal);
+  }
+
+  async #end(): Promise<void> {
+    this.#tell({ event: 'stopping' });
+    this.#manifests.stop();
+    this.#stop.abort();
+    this.#sets.stop();
+    await this.#work;
+    await this.#kubelet.stop(STOP_MS);
+    this.#proxy.stop();
+    this.#release();
+    this.#tell({ event: 'stopped' });
+  }
+
+  #validated(manifest: unknown): Manifest {
+    const parsed = parseManifest('manifest', manifest, (old) => this.#store.get(old));
+    if (!parsed.ok) throw new ManifestRefused(parsed.problems);
+    return parsed.value;
+  }
+
+  #view(pod: Manifest): LocalPodView {
+    const { namespace, name, uid = '' } = pod.metadata;
+    const local = this.#kubelet.pod(uid);
+    return {
+      namespace,
+      name,
+      uid,
+      ordinal: ordinalOf(pod),
+      pid: local?.pid,
+      ready: podReady(pod),
+      terminating: isDeleting(pod),
+      restarts: local?.restarts ?? 0,
+      address: podAddress(pod),
+    };
+  }
+
+  #changeOr(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        unlisten();
+        resolve();
+      };
+      const cancel = this.#clock.after(ms, end);
+      const unlisten = this.#store.watch(() => setImmediate(end));
+    });
+  }
+
+  #tell(happening: Happening): void {
+    for (const listener of this.#listeners) listener(happening);
+  }
+}
+
+function ref(kind: string, namespace: string, name: string): Ref {
+  if (!isKind(kind)) throw new Error(`there is no kind ${kind} here`);
+  return { apiVersion: apiVersionOf(kind), kind, namespace, name };
+}
+
+const isAnswer = <T>(answer: T): answer is Exclude<T, undefined | false> => answer !== undefined && answer !== false;
+
+const random = (): number => randomInt(2 ** 32) / 2 ** 32;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

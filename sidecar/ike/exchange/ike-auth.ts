@@ -95,7 +95,7 @@ function authenticateSharedKey(phase: HalfOpen, asked: Request, ctx: Context): W
   if (auth?.method !== AuthMethod.SHARED_KEY || !proves(expected, auth.data)) throw failed('a wrong or unknown key');
   const local = config.identity;
   return {
-    ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data } },
+    ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data.slice() } },
     ...{ authenticatedAt: ctx.now, reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs) },
     proof: sharedKeyAuth(phase, 'responder', local, secret, ctx),
   };
@@ -215,7 +215,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const answer = response(payloads);
   const { connection, resumed, first } = phase;
   if (!answer.idR || !answer.auth) return refusedByPeer(sa, answer.notifies);
-  const remote = { idType: answer.idR.idType, data: answer.idR.data };
+  const remote = { idType: answer.idR.idType, data: answer.idR.data.slice() };
   const expectedIdentity = resumed?.remote ?? connection.remote;
   if (expectedIdentity && !sameIdentity(remote, expectedIdentity))
     throw failed('the gateway has another identity than the one expected');

@@ -74,7 +74,6 @@ function parseIpv4(bytes: Bytes, view: DataView): InnerPacket | undefined {
 }
 
 function parseIpv6(bytes: Bytes, view: DataView): InnerPacket | undefined {
-  if (bytes.length < 40) return undefined;
   const length = 40 + view.getUint16(4);
   if (length > bytes.length) return undefined;
   const next = nextLayer(view, length);

@@ -29,11 +29,13 @@ export async function loadTunSyscalls(): Promise<TunSyscalls> {
   const { default: koffi } = await import('koffi');
   const libc = koffi.load(null);
   const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
-  const read = libc.func('ssize_t read(int fd, _Out_ void *into, size_t length)');
-  const write = libc.func('ssize_t write(int fd, void *from, size_t length)');
+  const read = libc.func('intptr_t read(int fd, _Out_ void *into, size_t length)');
+  const write = libc.func('intptr_t write(int fd, void *from, size_t length)');
   const eventfd = libc.func('int eventfd(unsigned int initial, int flags)');
   const poll = libc.func('int poll(void *fds, unsigned long count, int timeout)');
-  const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
+  // EWOULDBLOCK is EAGAIN by another name.
+  const codes = Object.entries(koffi.os.errno).filter(([name]) => name !== 'EWOULDBLOCK');
+  const names = new Map(codes.map(([name, value]) => [value, name]));
   const polled = new DataView(new ArrayBuffer(16));
   return {
     attach: (fd, name) => ioctl(fd, TUNSETIFF, 'void *', interfaceRequest(name)),

@@ -46,6 +46,13 @@ for (const provider of providers) {
         }
       });
 
+      it('calls a packet malformed that has no room for IV, trailer and ICV', () => {
+        const { encryption, integrity } = keying;
+        const least = 8 + encryption.ivLength + 2 + (integrity ?? encryption).icvLength;
+        for (const length of [8, least - 1]) assert.equal(openEsp(keying, new Uint8Array(length), 1), 'malformed');
+        assert.equal(openEsp(keying, new Uint8Array(least), 1), 'authentication');
+      });
+
       it('answers any bytes, and throws for none', () => {
         fc.assert(
           fc.property(bytes(120), sequences, (packet, sequence) => {

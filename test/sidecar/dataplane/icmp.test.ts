@@ -87,6 +87,21 @@ describe('an echo', () => {
     assert.equal(parseEchoReply(request), undefined);
   });
 
+  it('request that ends within its header is not answered', () => {
+    const whole = ping('10.8.0.7', '10.8.0.1');
+    for (let length = 20; length < 28; length++) {
+      const short = whole.slice(0, length);
+      short[3] = length;
+      assert.equal(answerEcho(parsed(short)), undefined);
+    }
+  });
+
+  it('request is none in a packet of another protocol', () => {
+    const udp = ping('10.8.0.7', '10.8.0.1');
+    udp[9] = 17;
+    assert.equal(answerEcho(parsed(udp)), undefined);
+  });
+
   it('request in fragments is not answered', () => {
     const first = ping('10.8.0.7', '10.8.0.1');
     first[6] = 0x20;

@@ -104,8 +104,8 @@ describe('an inner packet', () => {
     const headerTooShort = ipv4(UDP, ports);
     headerTooShort[0] = 0x44;
     const extensionTooLong = ipv6(0, Uint8Array.of(UDP, 5, 0, 0, 0, 0, 0, 0));
-    const extensionCut = ipv6(0, Uint8Array.of(UDP, 0, 0, 0));
-    for (const bytes of [headerTooLong, headerTooShort, extensionTooLong, extensionCut])
+    const cut = [0, 1, 4].map((length) => ipv6(0, new Uint8Array(length)));
+    for (const bytes of [headerTooLong, headerTooShort, extensionTooLong, ...cut])
       assert.equal(parseInnerPacket(bytes), undefined);
   });
 

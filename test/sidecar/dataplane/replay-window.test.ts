@@ -67,6 +67,12 @@ describe('the anti-replay window', () => {
     assert.equal(new ReplayWindow(WINDOW, true, 3).admit(0xffff_fff0), undefined);
   });
 
+  it('ends where numbers are no longer exact', () => {
+    const window = new ReplayWindow(WINDOW, true, Number.MAX_SAFE_INTEGER - 1);
+    assert.equal(window.admit(0xffff_ffff), Number.MAX_SAFE_INTEGER);
+    assert.equal(window.admit(0), undefined);
+  });
+
   it('does not move for a packet that was only looked at', () => {
     const window = new ReplayWindow(WINDOW, true);
     window.admit(5000);

@@ -113,8 +113,9 @@ describe('the data plane of a gateway', () => {
   it('drops a packet whose source is not the client it came from (RFC 4301 §5.2)', () => {
     const spoof = new Station();
     spoof.dataplane.order({ order: 'install', child: { ...a.client, local: anywhere } });
-    for (const source of ['10.8.0.8', '10.8.0.1', '172.16.0.1']) {
-      assert.equal(gateway.dataplane.receive(spoof.sealed(ping(source, '10.8.0.1')), gatewayPath), 'selector');
+    for (const source of ['10.8.0.8', '10.8.0.1', '10.8.0.6', '172.16.0.1', 'fd08::8', 'a08:7::']) {
+      const inner = ping(source, source.includes(':') ? 'fd08::1' : '10.8.0.1');
+      assert.equal(gateway.dataplane.receive(spoof.sealed(inner), gatewayPath), 'selector');
     }
     assert.deepEqual([gateway.sent, gateway.delivered], [[], []]);
   });
@@ -329,8 +330,9 @@ describe('statistics', () => {
     assert.deepEqual(gateway.dataplane.stats().children[0], { spiIn: a.gateway.spiIn, ...traffic });
     gateway.dataplane.order({ order: 'remove', spiIn: a.gateway.spiIn });
     assert.deepEqual(gateway.dataplane.stats().totals, traffic);
+    gateway.dataplane.receive(clientB.sealed(ping('10.8.0.8', '172.16.0.1')), gatewayPath);
     gateway.dataplane.close();
-    assert.deepEqual(gateway.dataplane.stats().totals, traffic);
+    assert.deepEqual(gateway.dataplane.stats().totals, { ...traffic, packetsIn: 2, bytesIn: 2 * inner.length });
     assert.deepEqual(gateway.dataplane.stats().children, []);
   });
 

@@ -117,6 +117,9 @@ const gatewayConfig: Shape<GatewayConfig> = checked(fields, (config, place) => {
   if (config.slices < config.peers.replicas) {
     place.at('slices').refuse(`fewer than the ${config.peers.replicas} replicas`, 'give each replica a slice of the pools');
   }
+  if (config.dataplane === 'userspace' && !config.esp.forceEncapsulation) {
+    place.at('esp').at('forceEncapsulation').refuse('false, but ESP in user space travels in UDP only', 'write true');
+  }
 });
 
 function distinctPorts({ listen }: GatewayConfig, place: Place): void {

@@ -1,6 +1,6 @@
 /** A file, or a directory of files, that is loaded at start and whenever it changes. A bad one is refused whole, and what was loaded before stays in force. */
 import { createHash } from 'node:crypto';
-import { type Parsed, Place, type Problem } from '../contract/problem.ts';
+import type { Parsed, Problem } from '../contract/problem.ts';
 import { watchDirectory } from './directory-watch.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -15,6 +15,8 @@ export interface LiveFileOptions<T> {
   readonly loaded: (value: T) => void;
   /** Called once for each state that is refused. */
   readonly refused: (problems: readonly Problem[]) => void;
+  /** It is not there, or no more. */
+  readonly missing: () => void;
 }
 
 export class LiveFile<T> {
@@ -67,20 +69,31 @@ export class LiveFile<T> {
     const seen = digest(found);
     if (seen === this.#seen) return;
     this.#seen = seen;
-    const parsed = found instanceof Unreadable || !found ? this.#missing(found) : this.#options.parse(found);
-    this.#problems = parsed.ok ? [] : parsed.problems;
-    if (!parsed.ok) this.#options.refused(parsed.problems);
-    else {
-      this.#value = parsed.value;
-      this.#options.loaded(parsed.value);
-    }
+    if (!found) this.#miss();
+    else this.#take(found instanceof Unreadable ? this.#unreadable(found) : this.#options.parse(found));
   }
 
-  #missing(found: Unreadable | undefined): Parsed<T> {
-    const place = new Place(this.#options.name);
-    if (found) place.refuse(`cannot be read: ${found.code}`, 'give this process the right to read it');
-    else place.refuse('not there', `it is looked for in ${this.#options.directory} and loaded when it comes`);
-    return { ok: false, problems: place.problems };
+  #take(parsed: Parsed<T>): void {
+    this.#problems = parsed.ok ? [] : parsed.problems;
+    if (!parsed.ok) {
+      this.#options.refused(parsed.problems);
+      return;
+    }
+    this.#value = parsed.value;
+    this.#options.loaded(parsed.value);
+  }
+
+  #miss(): void {
+    const { name, directory, missing } = this.#options;
+    this.#problems = [
+      { file: name, path: '', message: 'not there', remedy: `it is looked for in ${directory} and loaded when it comes` },
+    ];
+    missing();
+  }
+
+  #unreadable({ code }: Unreadable): Parsed<T> {
+    const remedy = 'give this process the right to read it';
+    return { ok: false, problems: [{ file: this.#options.name, path: '', message: `cannot be read: ${code}`, remedy }] };
   }
 }
 

@@ -23,7 +23,7 @@ export type FileRole = 'config' | 'key_ring' | 'psk';
 export interface PolicyObserver {
   /** All of it is there, and something of it is new. */
   readonly changed: (policy: Policy) => void;
-  readonly loaded: (role: FileRole, outcome: 'loaded' | 'refused') => void;
+  readonly looked: (role: FileRole, outcome: 'loaded' | 'refused' | 'missing') => void;
 }
 
 const NOBODY: PreSharedKeys = { psk: () => undefined, size: 0, warnings: [] };
@@ -63,14 +63,14 @@ export class PolicyFiles {
   /** Why there is no policy yet, by file. */
   missing(): readonly string[] {
     return this.#all().flatMap((file) =>
-      file.value === undefined ? file.problems.slice(0, 1).map((first) => withoutContent(first, file.problems.length)) : [],
+      file.value === undefined && file.problems.length > 0 ? [withoutContent(file.problems)] : [],
     );
   }
 
-  /** Files whose present content is refused. */
+  /** Files whose present content is refused, or that are gone. */
   faults(): readonly { readonly file: string; readonly problems: number }[] {
     const byFile = Map.groupBy(
-      this.#all().flatMap((file) => file.problems),
+      this.#all().flatMap((file) => (file.value === undefined && isMissing(file.problems) ? [] : file.problems)),
       ({ file }) => file,
     );
     return Array.from(byFile, ([file, problems]) => ({ file, problems: problems.length }));
@@ -102,11 +102,12 @@ export class PolicyFiles {
       parse,
       loaded: () => this.#loaded(role, name),
       refused: (problems) => this.#refused(role, problems),
+      missing: () => this.#missed(role, name, directory),
     });
   }
 
   #loaded(role: FileRole, name: string): void {
-    this.#observer.loaded(role, 'loaded');
+    this.#observer.looked(role, 'loaded');
     const [config, ring] = [this.#config.value, this.#keyRing.value];
     if (role === 'config') this.#log.info({ generation: config?.generation, gateway: config?.name }, `${name} loaded`);
     if (role === 'key_ring') this.#log.info({ generation: ring?.generation, ringId: ring?.ringId }, `${name} loaded`);
@@ -121,8 +122,14 @@ export class PolicyFiles {
     for (const warning of loaded.warnings.slice(0, MOST_LINES)) this.#log.warn({ file: warning.file }, formatProblem(warning));
   }
 
+  #missed(role: FileRole, name: string, directory: string): void {
+    this.#observer.looked(role, 'missing');
+    if (this.policy) this.#log.error({ file: name, directory }, `${name} is gone; what was loaded before stays in force`);
+    else this.#log.info({ file: name, directory }, `${name} is not there yet; waiting`);
+  }
+
   #refused(role: FileRole, problems: readonly Problem[]): void {
-    this.#observer.loaded(role, 'refused');
+    this.#observer.looked(role, 'refused');
     const inForce = this.#all().every((file) => file.value !== undefined)
       ? 'what was loaded before stays in force'
       : 'waiting for a good one';
@@ -134,6 +141,10 @@ export class PolicyFiles {
 /** A file of ten thousand mistakes is told by its first hundred. */
 const MOST_LINES = 100;
 
+const isMissing = ([first]: readonly Problem[]): boolean => first?.path === '' && first.message === 'not there';
+
 /** For readers on the pod network: which file, not what stands in it. */
-const withoutContent = ({ file, path, message }: Problem, count: number): string =>
-  path === '' && message === 'not there' ? `${file}: not there` : `${file}: refused, ${count} problems; they are in the log`;
+const withoutContent = (problems: readonly Problem[]): string =>
+  isMissing(problems)
+    ? `${problems[0]?.file}: not there`
+    : `${problems[0]?.file}: refused, ${problems.length} problems; they are in the log`;

@@ -46,8 +46,8 @@ export class Sidecar {
     this.#readiness.set('siblings', 'the sibling pods were not asked for their key ring yet');
     this.#files = new PolicyFiles(options.paths, log, {
       changed: (policy) => this.#configure(policy),
-      loaded: (role, outcome) => {
-        this.#metrics.reloaded(role, outcome);
+      looked: (role, outcome) => {
+        if (outcome !== 'missing') this.#metrics.reloaded(role, outcome);
         this.#sayWhatIsMissing();
         if (this.#files.config) this.#firstConfig.resolve();
       },

@@ -64,8 +64,10 @@ async function bind(address: string, port: number, nat: boolean): Promise<BoundS
     lookup: (host, _, done) => done(null, host, ipv6 ? 6 : 4),
   });
   try {
+    // Without a lookup that waits, binding may be done within the call.
+    const listening = once(socket, 'listening');
     socket.bind({ address, port, exclusive: true });
-    await once(socket, 'listening');
+    await listening;
   } catch (cause) {
     socket.close();
     throw new Error(bindFailure('UDP', address, port, cause), { cause });

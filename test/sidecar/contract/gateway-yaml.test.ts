@@ -92,6 +92,10 @@ tickets: { lifetime: 1 day }
         'ike: { algorithms: { encryption: [aes256], integrity: [] } }',
         'ike.algorithms.integrity: empty, but aes128 and aes256 are no AEADs; name at least one, for instance sha256',
       ],
+      [
+        'esp: { forceEncapsulation: false }',
+        'esp.forceEncapsulation: false, but ESP in user space travels in UDP only; write true',
+      ],
       ['esp: { algorithms: { prf: [prfsha256] } }', 'esp.algorithms.prf: not a field of ESP; remove it'],
       [
         'esp: { algorithms: { keyExchange: [x25519, x25519] } }',
@@ -181,7 +185,7 @@ const config = (): fc.Arbitrary<GatewayConfig> =>
       algorithms: algorithms(false),
       rekeyMs: ms(0, 10 ** 9),
       lifetimeBytes: fc.maxSafeNat(),
-      forceEncapsulation: fc.boolean(),
+      forceEncapsulation: fc.constant(true),
     }),
     tickets: object({
       enabled: fc.boolean(),

@@ -16,6 +16,8 @@ export interface ControllerOptions extends Surroundings {
   readonly workers: number;
   /** Looks at everything so often even if nothing happens. */
   readonly resyncMs: number;
+  /** Something that no retry of ours may mend. */
+  readonly failed?: (key: Key, error: unknown) => void;
   readonly reconciled?: (kind: ResourceKind, outcome: 'success' | 'error', seconds: number) => void;
 }
 
@@ -96,7 +98,10 @@ export class Controller {
     // An API failure is part of life; anything else is a fault of ours, and its stack tells where.
     if (error instanceof ApiError) log.warn({ ...fields, status: error.status, reason: error.reason }, error.message);
     else if (error instanceof Error && error.name === 'NotLeading') log.debug(fields, error.message);
-    else log.error({ ...fields, err: error }, 'reconciling failed');
+    else {
+      log.error({ ...fields, err: error }, 'reconciling failed');
+      this.#options.failed?.({ kind, namespace, name }, error);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** The command line of the local mode, parsed once. */
 import { parseArgs } from 'node:util';
-import type { LocalOptions } from './local-cluster.ts';
+import type { LocalOptions } from './local-options.ts';
 
 export interface LocalCommand {
   readonly directory: string;

@@ -15,6 +15,8 @@ export class Display {
   #cluster: LocalCluster | undefined;
   /** Lines at the bottom that the next happening replaces. */
   #drawn = 0;
+  /** By object and reason, both few. */
+  readonly #said: Map<string, string> = new Map();
 
   constructor(screen: Screen, now: () => Date) {
     this.#screen = screen;
@@ -28,10 +30,20 @@ export class Display {
   }
 
   show(happening: Happening): void {
+    if (this.#isOldHat(happening)) return;
     this.#erase();
     const time = this.#now().toISOString().slice(11, 19);
     for (const { text, tone } of lines(happening)) this.#screen.write(`${this.#paint('dim', time)} ${this.#paint(tone, text)}\n`);
     this.#draw();
+  }
+
+  /** Conditions come with events, and Reconciling says what Ready says. */
+  #isOldHat(happening: Happening): boolean {
+    if (happening.event === 'condition') {
+      this.#said.set(`${happening.object} ${happening.reason}`, happening.message);
+      return happening.type === 'Reconciling' || (happening.type === 'Stalled' && happening.status === 'False');
+    }
+    return happening.event === 'event' && this.#said.get(`${happening.object} ${happening.reason}`) === happening.message;
   }
 
   #erase(): void {

@@ -1,9 +1,9 @@
 /** A whole cluster in one process: objects on disk, the operator's controller, pods as child processes, a UDP service in front. */
 import { randomInt } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Problem } from '../../sidecar/contract/problem.ts';
 import { type GatewayStatus, parseStatus } from '../../sidecar/contract/status.ts';
-import { createLog, type LogLevel } from '../../sidecar/process/log.ts';
+import { createLog } from '../../sidecar/process/log.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { Controller } from '../controller.ts';
 import { freshKey } from '../fresh-key.ts';
@@ -11,63 +11,24 @@ import { apiVersionOf, isKind } from '../kube/kind.ts';
 import type { Manifest, Ref } from '../plan/plan.ts';
 import { ask } from '../pod-question.ts';
 import { readReport } from '../report.ts';
-import { Disk, makePrivateDirectory } from './disk.ts';
+import { Disk } from './disk.ts';
 import { EventLog, type LocalEvent } from './event-log.ts';
 import { mergePatch } from './field-ownership.ts';
+import { type Ground, takeGround } from './ground.ts';
 import { fromChange, fromEvent, fromProblems, type Happening, nameOf } from './happening.ts';
 import { Kubelet } from './kubelet.ts';
-import { endLeftovers } from './leftover.ts';
-import { POD_TIMING, type PodTiming } from './local-pod.ts';
+import type { LocalOptions } from './local-options.ts';
+import { POD_TIMING } from './local-pod.ts';
+import { type LocalPodView, podView, type ServiceView } from './local-view.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
 import { parseManifest } from './manifest-file.ts';
-import { LOCAL_PORTS, LocalNetwork, type Ports, reserveNetwork } from './network.ts';
-import { isDeleting, ObjectStore, refTo } from './object-store.ts';
+import type { LocalNetwork } from './network.ts';
+import { ObjectStore, refTo } from './object-store.ts';
 import { PodLog } from './pod-log.ts';
-import { ordinalOf, podAddress, podReady } from './pod-object.ts';
 import { ServiceProxy } from './service-proxy.ts';
-import { lockState } from './state-lock.ts';
 import { StatefulSets } from './stateful-set.ts';
 import { StoreCluster } from './store-cluster.ts';
-import type { Flow, FlowTiming } from './udp-service.ts';
-
-export interface LocalOptions {
-  /** Default: `.rekindle/NAME OF THE DIRECTORY`. */
-  readonly state?: string;
-  /** Overrides what the VpnGateways say. */
-  readonly affinity?: 'None' | 'ClientIP';
-  /** How late the service hears that a pod is lost. */
-  readonly endpointDelayMs?: number;
-  /** `127.71`; default: the first free one from there on. */
-  readonly network?: string;
-  readonly ports?: Ports;
-  readonly podTiming?: Partial<PodTiming>;
-  readonly flowTiming?: FlowTiming;
-  /** From 0 to 1: spreads new flows over pods. */
-  readonly spread?: () => number;
-  /** What a pod runs. */
-  readonly program?: string;
-  readonly logLevel?: LogLevel;
-  /** Told from the start, also of what happens before `start` answers. */
-  readonly heard?: (happening: Happening) => void;
-}
-
-export interface LocalPodView {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly ordinal: number;
-  readonly pid: number | undefined;
-  readonly ready: boolean;
-  readonly terminating: boolean;
-  readonly restarts: number;
-  readonly address: string | undefined;
-}
-
-export interface ServiceView {
-  readonly address: string;
-  readonly ikePort: number;
-  readonly natPort: number;
-}
+import type { Flow } from './udp-service.ts';
 
 /** Thrown by `apply` and `edit`. */
 export class ManifestRefused extends Error {
@@ -106,27 +67,12 @@ export class LocalCluster {
 
   /** Runs what `directory` says. Rejects when the directory, the state or the network cannot be had. */
   static async start(directory: string, options: LocalOptions = {}): Promise<LocalCluster> {
-    const state = resolve(options.state ?? join('.rekindle', directory.split('/').filter(Boolean).at(-1) ?? 'default'));
-    for (const part of ['', 'objects', 'pods', 'logs']) makePrivateDirectory(join(state, part));
-    const unlock = lockState(state);
-    try {
-      const ports = options.ports ?? LOCAL_PORTS;
-      await endLeftovers(join(state, 'pods'), systemClock);
-      const { prefix, release } = await reserveNetwork(options.network, ports.http);
-      const giveBack = () => {
-        release();
-        unlock();
-      };
-      const cluster = new LocalCluster(directory, state, new LocalNetwork(prefix, ports, state), giveBack, options);
-      await cluster.#start();
-      return cluster;
-    } catch (error) {
-      unlock();
-      throw error;
-    }
+    const cluster = new LocalCluster(directory, await takeGround(directory, options), options);
+    await cluster.#start();
+    return cluster;
   }
 
-  private constructor(directory: string, state: string, network: LocalNetwork, release: () => void, options: LocalOptions) {
+  private constructor(directory: string, { state, network, release }: Ground, options: LocalOptions) {
     this.stateDirectory = state;
     this.network = network;
     this.#release = release;
@@ -135,7 +81,9 @@ export class LocalCluster {
     const store = new ObjectStore(clock, new Disk(join(state, 'objects')));
     this.#store = store;
     this.#events = new EventLog((event) => this.#tell(fromEvent(event)));
-    store.watch((change) => fromChange(change).forEach((happening) => this.#tell(happening)));
+    store.watch((change) => {
+      for (const happening of fromChange(change)) this.#tell(happening);
+    });
     this.#sets = new StatefulSets(store);
     this.#kubelet = new Kubelet({
       store,
@@ -177,6 +125,9 @@ export class LocalCluster {
         base: {},
         to: { write: (line) => log.write(Buffer.from(line)) },
       }),
+      failed: ({ kind, namespace, name }, error) => {
+        this.#tell({ event: 'failure', message: `${kind} ${namespace}/${name}: ${messageOf(error)}; see operator.log` });
+      },
       workers: 1,
       resyncMs: RESYNC_MS,
     });
@@ -185,7 +136,8 @@ export class LocalCluster {
   /** Of one namespace or all; in the order of their ordinals. */
   pods(namespace?: string): readonly LocalPodView[] {
     const pods = this.#store.list('Pod', namespace ? { namespace } : {});
-    return pods.map((pod) => this.#view(pod)).sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+    const views = pods.map((pod) => podView(pod, this.#kubelet.pod(pod.metadata.uid ?? '')));
+    return views.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   }
 
   /** What the pod says of itself; undefined when it does not answer. */
@@ -279,11 +231,11 @@ export class LocalCluster {
 
   async #start(): Promise<void> {
     this.#tell({ event: 'started', network: `${this.network.prefix}.0.0/16`, state: this.stateDirectory });
-    this.#kubelet.start();
-    this.#sets.start();
-    this.#proxy.start();
     try {
       this.#manifests.start();
+      this.#kubelet.start();
+      this.#sets.start();
+      this.#proxy.start();
     } catch (error) {
       await this.stop();
       throw error;
@@ -307,22 +259,6 @@ export class LocalCluster {
     const parsed = parseManifest('manifest', manifest, (old) => this.#store.get(old));
     if (!parsed.ok) throw new ManifestRefused(parsed.problems);
     return parsed.value;
-  }
-
-  #view(pod: Manifest): LocalPodView {
-    const { namespace, name, uid = '' } = pod.metadata;
-    const local = this.#kubelet.pod(uid);
-    return {
-      namespace,
-      name,
-      uid,
-      ordinal: ordinalOf(pod),
-      pid: local?.pid,
-      ready: podReady(pod),
-      terminating: isDeleting(pod),
-      restarts: local?.restarts ?? 0,
-      address: podAddress(pod),
-    };
   }
 
   #changeOr(ms: number): Promise<void> {

@@ -5,8 +5,7 @@ import type { Clock } from '../clock.ts';
 import { isStatus } from '../kube/api-error.ts';
 import { GATEWAY_LABEL } from '../plan/names.ts';
 import type { Manifest, PlannedEvent } from '../plan/plan.ts';
-import { ask } from '../pod-question.ts';
-import { type Container, gatewayContainer, type Probe } from './container.ts';
+import { type Container, gatewayContainer } from './container.ts';
 import { makePrivateDirectory } from './disk.ts';
 import type { EventLog } from './event-log.ts';
 import { sameJson } from './field-ownership.ts';
@@ -14,9 +13,10 @@ import { PID_FILE } from './leftover.ts';
 import type { LocalNetwork } from './network.ts';
 import { isDeleting, type ObjectStore, refTo } from './object-store.ts';
 import { PodLog } from './pod-log.ts';
-import { ordinalOf, podReady, specOf } from './pod-object.ts';
+import { ordinalOf, specOf } from './pod-object.ts';
 import { type Exit, PodProcess } from './pod-process.ts';
 import { type PodState, podStatus } from './pod-status.ts';
+import { keepProbing } from './probe.ts';
 import { project } from './projection.ts';
 import { VolumeMissing, volumesOf } from './volume.ts';
 
@@ -54,7 +54,8 @@ export interface PodSurroundings {
   readonly logsDirectory: string;
 }
 
-const PROBE_MS = 1_000;
+/** Of a pod that is ready. */
+const READY_POLL_MS = 1_000;
 
 export class LocalPod {
   readonly #at: PodSurroundings;
@@ -69,7 +70,8 @@ export class LocalPod {
   #ending = false;
   #ended: Promise<void> | undefined;
   #stamps = 0;
-  #cancelTimers: (() => void)[] = [];
+  #cancelRestart: () => void = () => {};
+  readonly #probes: (() => void)[] = [];
   #cancelProjection: (() => void) | undefined;
 
   constructor(pod: Manifest, at: PodSurroundings) {
@@ -117,9 +119,10 @@ export class LocalPod {
 
   async #end(grace: number): Promise<void> {
     this.#ending = true;
-    for (const cancel of this.#cancelTimers.splice(0)) cancel();
+    this.#cancelRestart();
     this.#cancelProjection?.();
-    // It stays ready while it drains, so that its flows stay with it; probes end, its exit ends the readiness.
+    // It stays ready while it drains, so that its flows stay with it: only its exit ends that.
+    this.#endProbes();
     await this.#process?.end(grace);
     this.#log.close();
     rmSync(this.#directory, { recursive: true, force: true });
@@ -157,14 +160,33 @@ export class LocalPod {
     this.#process = process;
     this.#update({ waiting: undefined });
     this.#event({ type: 'Normal', reason: 'Started', message: `Started container ${container.name}, process ${process.pid}` });
-    if (container.readiness) this.#probeReadiness(process, container.readiness, 0);
-    else this.#update({ ready: true });
-    if (container.liveness) this.#probeLiveness(process, container.liveness, 0);
+    this.#watchOver(process, container);
     void process.exited.then((exit) => this.#exited(process, exit));
+  }
+
+  #watchOver(process: PodProcess, { readiness, liveness }: Container): void {
+    const { clock, timing } = this.#at;
+    if (readiness) {
+      const pollMs = () => (this.#state.ready ? Math.min(readiness.periodMs, READY_POLL_MS) : timing.readyPollMs);
+      const told = (ready: boolean) => this.#update({ ready });
+      this.#probes.push(keepProbing({ probe: readiness, address: this.#address(), clock, pollMs, told }));
+    } else this.#update({ ready: true });
+    if (!liveness) return;
+    const told = (alive: boolean) => {
+      if (alive) return;
+      this.#event({ type: 'Warning', reason: 'Unhealthy', message: 'the liveness probe failed: the container is killed' });
+      process.kill('SIGKILL');
+    };
+    this.#probes.push(keepProbing({ probe: liveness, address: this.#address(), clock, pollMs: () => liveness.periodMs, told }));
+  }
+
+  #endProbes(): void {
+    for (const end of this.#probes.splice(0)) end();
   }
 
   #exited(process: PodProcess, exit: Exit): void {
     this.#process = undefined;
+    this.#endProbes();
     const how = exit.signal ?? `code ${exit.code}`;
     this.#update({ ready: false });
     if (this.#ending) return;
@@ -176,38 +198,12 @@ export class LocalPod {
     this.#event({ type: 'Warning', reason: this.#crashes > 1 ? 'BackOff' : 'Died', message });
     const reason = this.#crashes > 1 ? 'CrashLoopBackOff' : 'Terminated';
     this.#update({ restarts: this.#state.restarts + 1, waiting: { reason, message }, finished: exit });
-    this.#after(wait, () => this.#begin());
+    this.#cancelRestart = this.#at.clock.after(wait, () => this.#begin());
   }
 
   #backoff(): number {
     const { firstRestartMs, backoffMs, longestBackoffMs } = this.#at.timing;
     return this.#crashes <= 1 ? firstRestartMs : Math.min(longestBackoffMs, backoffMs * 2 ** Math.min(this.#crashes - 2, 20));
-  }
-
-  #probeReadiness(process: PodProcess, probe: Probe, failures: number): void {
-    const every = podReady(this.#pod) ? Math.min(probe.periodMs, PROBE_MS) : this.#at.timing.readyPollMs;
-    this.#after(every, async () => {
-      const answer = await ask(this.#address(), probe.port, probe.path, PROBE_MS);
-      if (this.#process !== process || this.#ending) return;
-      const failed = answer && answer.status < 400 ? 0 : failures + 1;
-      if (failed === 0 || failed >= probe.failureThreshold) this.#update({ ready: failed === 0 });
-      this.#probeReadiness(process, probe, failed);
-    });
-  }
-
-  #probeLiveness(process: PodProcess, probe: Probe, failures: number): void {
-    this.#after(probe.periodMs, async () => {
-      const answer = await ask(this.#address(), probe.port, probe.path, PROBE_MS);
-      if (this.#process !== process || this.#ending) return;
-      const failed = answer && answer.status < 400 ? 0 : failures + 1;
-      if (failed < probe.failureThreshold) return this.#probeLiveness(process, probe, failed);
-      this.#event({
-        type: 'Warning',
-        reason: 'Unhealthy',
-        message: `liveness probe failed ${failed} times: the container is killed`,
-      });
-      process.kill('SIGKILL');
-    });
   }
 
   #projectAgain(): void {
@@ -264,14 +260,6 @@ export class LocalPod {
 
   #event(event: PlannedEvent): void {
     this.#at.events.add(this.#pod, event, this.#at.clock.now());
-  }
-
-  #after(ms: number, callback: () => unknown): void {
-    const cancel = this.#at.clock.after(ms, () => {
-      this.#cancelTimers = this.#cancelTimers.filter((other) => other !== cancel);
-      if (!this.#ending) void callback();
-    });
-    this.#cancelTimers.push(cancel);
   }
 }
 

@@ -36,9 +36,13 @@ export class StatefulSets {
     const pods = this.#podsOf(set);
     const wanted = replicasOf(set);
     for (const pod of pods) if (ordinalOf(pod) >= wanted && !isDeleting(pod)) this.#store.remove(refTo(pod));
-    const there = new Set(pods.map(ordinalOf));
-    for (let ordinal = 0; ordinal < wanted; ordinal += 1) if (!there.has(ordinal)) this.#store.create(podFrom(set, ordinal));
+    for (let ordinal = 0; ordinal < wanted; ordinal += 1) this.#ensure(podFrom(set, ordinal));
     this.#report(set);
+  }
+
+  /** Looks each time: word of the pod before has been heard meanwhile, also here. */
+  #ensure(pod: Manifest): void {
+    if (!this.#store.get(refTo(pod))) this.#store.create(pod);
   }
 
   #report(set: Manifest): void {

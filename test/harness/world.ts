@@ -134,19 +134,21 @@ export class World {
   #perform(node: Node, output: Output): void {
     switch (output.type) {
       case 'send':
-        return this.#send(node, output.path, output.bytes);
+        this.#send(node, output.path, output.bytes);
+        break;
       case 'event':
         node.events.push(output.event);
         if (output.event.name === 'internal-error') throw output.event.error;
-        return undefined;
+        break;
       case 'dataplane':
         if (output.order.order === 'install') node.children.set(output.order.child.spiIn, output.order.child);
         if (output.order.order === 'remove') node.children.delete(output.order.spiIn);
-        return undefined;
+        break;
       case 'ask':
-        return this.#ask(node, output);
+        this.#ask(node, output);
+        break;
       case 'answer':
-        return this.#answer(output.question, output.bytes);
+        this.#answer(output.question, output.bytes);
     }
   }
 

@@ -1,24 +1,27 @@
 /** Which algorithms there are, whatever the provider. */
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import { describe, it } from 'node:test';
 import { cryptography } from '../../../../sidecar/ike/crypto/cryptographies.ts';
+import { selfTest } from '../../../../sidecar/ike/crypto/self-test.ts';
 
 for (const name of ['auto', 'noble', 'openssl'] as const) {
   describe(`cryptography '${name}'`, () => {
-    const crypto = cryptography(name);
+    const all = cryptography(name);
 
     it('has the algorithms of IKEv2 that we offer, by their IANA numbers', () => {
-      assert.equal(crypto.name, name);
+      assert.equal(all.name, name);
       const found = <T extends { readonly id: number }>(get: (id: number) => T | undefined): number[] =>
         Array.from({ length: 64 }, (_, id) => get(id)?.id ?? -1).filter((id) => id >= 0);
-      assert.deepEqual(found(crypto.prf), [5, 6, 7]);
-      assert.deepEqual(found(crypto.integrity), [12, 13, 14]);
-      assert.deepEqual(found(crypto.keyExchange), [14, 15, 16, 19, 20, 21, 31]);
+      assert.deepEqual(found(all.prf), [5, 6, 7]);
+      assert.deepEqual(found(all.integrity), [12, 13, 14]);
+      assert.deepEqual(found(all.keyExchange), [14, 15, 16, 19, 20, 21, 31]);
     });
 
     it('has encryption by number and key length; ChaCha20-Poly1305 carries no key length', () => {
       const sizes = [0, 128, 192, 256];
-      const found = Array.from({ length: 64 }, (_, id) => sizes.map((keyBits) => crypto.encryption(id, keyBits))).flat();
+      const found = Array.from({ length: 64 }, (_, id) => sizes.map((keyBits) => all.encryption(id, keyBits))).flat();
       const known = found.filter((algorithm) => algorithm !== undefined).map(({ id, keyBits }) => [id, keyBits]);
       assert.deepEqual(known, [
         [12, 128],
@@ -32,10 +35,36 @@ for (const name of ['auto', 'noble', 'openssl'] as const) {
     it('answers undefined for numbers that it does not know', () => {
       for (const id of [-1, 0, 0.5, 65535, Number.NaN]) {
         assert.deepEqual(
-          [crypto.prf(id), crypto.integrity(id), crypto.keyExchange(id), crypto.encryption(id, 256)],
+          [all.prf(id), all.integrity(id), all.keyExchange(id), all.encryption(id, 256)],
           Array(4).fill(undefined),
         );
       }
     });
   });
 }
+
+describe('the providers', () => {
+  it("are two: 'noble' asks nothing of node:crypto, 'openssl' and today 'auto' cannot do without", (t) => {
+    const used = [
+      'hash',
+      'createHmac',
+      'hkdfSync',
+      'createCipheriv',
+      'createPrivateKey',
+      'createECDH',
+      'getDiffieHellman',
+    ] as const;
+    for (const name of used)
+      t.mock.method(crypto, name, () => {
+        throw new Error(`${name} is not there`);
+      });
+    syncBuiltinESMExports();
+    t.after(() => {
+      t.mock.restoreAll();
+      syncBuiltinESMExports();
+    });
+    selfTest(cryptography('noble'));
+    assert.throws(() => selfTest(cryptography('openssl')), /openssl.*does not work/);
+    assert.throws(() => selfTest(cryptography('auto')), /auto.*does not work/);
+  });
+});

@@ -1,5 +1,6 @@
 /** Encryption against RFC 7634, the GCM submission, RFC 3602 and Wycheproof, and both providers against each other. */
 import assert from 'node:assert/strict';
+import { createCipheriv } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Encryption } from '../../../../sidecar/ike/crypto/cryptography.ts';
@@ -110,6 +111,21 @@ for (const crypto of providers) {
           if (encryption.aead) assert.equal(opened, undefined);
         }),
       );
+    });
+
+    it('opens nothing under a nonce of another length, which GCM itself would allow', () => {
+      const cipher = createCipheriv('aes-128-gcm', new Uint8Array(16), new Uint8Array(20));
+      cipher.final();
+      const { open } = there(crypto.encryption(GCM, 128));
+      assert.equal(open(new Uint8Array(20), new Uint8Array(16), cipher.getAuthTag(), EMPTY), undefined);
+      assert.equal(open(new Uint8Array(28), new Uint8Array(8), cipher.getAuthTag(), EMPTY), undefined);
+    });
+
+    it('opens no part of a block with AES-CBC', () => {
+      const { open } = there(crypto.encryption(CBC, 256));
+      for (const length of [1, 15, 17, 31])
+        assert.equal(open(new Uint8Array(32), new Uint8Array(16), new Uint8Array(length), EMPTY), undefined);
+      assert.deepEqual(open(new Uint8Array(32), new Uint8Array(16), EMPTY, EMPTY), EMPTY);
     });
 
     it('answers plain bytes', () => {

@@ -115,6 +115,13 @@ for (const crypto of providers) {
       assert.throws(() => exchange(crypto, 19).generate((length) => new Uint8Array(length)), /random source/);
     });
 
+    it('never has a short secret in a MODP group, whatever the source gives', () => {
+      for (const group of [14, 15, 16]) {
+        const { privateKey, publicValue } = exchange(crypto, group).generate((length) => new Uint8Array(length));
+        assert.equal(hex(privateKey), `80${'00'.repeat(secretLengths[group]! - 1)}${hex(publicValue)}`);
+      }
+    });
+
     it('leaves the bytes alone that the random source gave', () => {
       for (const group of [14, 21, 31]) {
         const given = new Uint8Array(secretLengths[group]!).fill(0x55);

@@ -10,7 +10,7 @@ const BLOCK = 16;
 export const encryptions = (ciphers: Ciphers): readonly Encryption[] => [
   aead(Encr.AES_GCM_16, 128, 16, ciphers.aesGcm),
   aead(Encr.AES_GCM_16, 256, 32, ciphers.aesGcm),
-  // RFC 7634 §5: its key has one length, so no Key Length attribute, which `keyBits` 0 stands for.
+  // RFC 7296 §3.3.5: a cipher with one key length carries no Key Length attribute, which `keyBits` 0 stands for.
   aead(Encr.CHACHA20_POLY1305, 0, 32, ciphers.chacha20Poly1305),
   cbc(128, ciphers.aesCbc),
   cbc(256, ciphers.aesCbc),

@@ -30,7 +30,7 @@ function ecp(id: number, curve: Curve, length: number, groups: Groups): KeyExcha
   );
 }
 
-/** Secrets are twice as long as the upper estimates of strength in RFC 3526 §8 (160, 210 and 240 bits), or nearly. */
+/** Secrets of 256, 320 and 384 bits: more than twice the strength of the groups, 110, 130 and 150 bits (RFC 3526 §8, first estimate). */
 function modp(id: number, name: Modp, publicLength: number, secretLength: number, groups: Groups): KeyExchange {
   const group = groups.modp[name];
   const last = modpPrimes[name] - 1n;
@@ -72,7 +72,7 @@ function keyExchange(
   };
 }
 
-/** RFC 6989 §2.3: a point that is not on the curve; RFC 8031 §5: a result that is all zero. The libraries look, and throw. */
+/** RFC 6989 §2.3: a point that is not on the curve; RFC 7748 §6.1: a result that is all zero. The libraries look, and throw. */
 function refusing(agree: () => Bytes): Bytes {
   try {
     return agree();

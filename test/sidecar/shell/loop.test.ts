@@ -1,0 +1,209 @@
+/** The loop, with a core that does what the test says: outputs go where they belong, and one timer follows the core's deadline. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { DataplaneOrder, DataplaneReport } from '../../../sidecar/contract/dataplane.ts';
+import type { Dataplane } from '../../../sidecar/dataplane/dataplane.ts';
+import { NO_DROPS, NO_TRAFFIC } from '../../../sidecar/dataplane/userspace/traffic.ts';
+import type { Instant } from '../../../sidecar/ike/sa.ts';
+import type { Deadline, Event, Input, Output } from '../../../sidecar/ike/step.ts';
+import { Loop } from '../../../sidecar/shell/loop.ts';
+
+const path = { local: '192.0.2.1:500', remote: '198.51.100.7:500' };
+const bytes = Uint8Array.of(1, 2, 3);
+const datagram: Input = { type: 'datagram', path, bytes };
+const event: Event = { name: 'cookie-demanded', path };
+
+class FakeCore {
+  readonly inputs: Input[] = [];
+  next: Deadline | undefined;
+  reply: (input: Input) => readonly Output[] = () => [];
+
+  handle(input: Input, _now: Instant): readonly Output[] {
+    this.inputs.push(input);
+    return this.reply(input);
+  }
+  deadline = (): Deadline | undefined => this.next;
+  counts = () => ({ halfOpen: 0, established: 0 });
+}
+
+function setUp() {
+  const core = new FakeCore();
+  const sent: unknown[] = [];
+  const orders: DataplaneOrder[] = [];
+  const events: Event[] = [];
+  const failures: string[] = [];
+  const timers: { at: number; run: () => void }[] = [];
+  const reports: DataplaneReport[] = [];
+  const questions: { ordinal: number; answer: (bytes: Uint8Array | undefined) => void }[] = [];
+  let now = 1_000;
+  const dataplane: Dataplane = {
+    order: (order) => void orders.push(order),
+    receive: () => undefined,
+    reports: () => reports.splice(0),
+    stats: () => ({ children: [], totals: NO_TRAFFIC, drops: NO_DROPS }),
+    close: () => {},
+  };
+  const loop = new Loop({
+    core,
+    clock: () => now as Instant,
+    after(ms, run) {
+      const timer = { at: now + ms, run };
+      timers.push(timer);
+      return () => void timers.splice(timers.indexOf(timer), 1);
+    },
+    send: (...args) => void sent.push(args),
+    dataplane,
+    ask: (ordinal) => new Promise((answer) => void questions.push({ ordinal, answer })),
+    observe: (happened) => void events.push(happened),
+    failed: (error, doing) => void failures.push(`${doing}: ${error instanceof Error ? error.message : error}`),
+  });
+  /** The clock jumps to the next timer. */
+  const fire = (): void => {
+    const [timer] = timers.splice(0, 1);
+    assert.ok(timer, 'a timer is armed');
+    now = Math.max(now, timer.at);
+    timer.run();
+  };
+  return { core, loop, sent, orders, events, failures, timers, reports, questions, fire, dataplane };
+}
+const at = (instant: number): Deadline => ({ at: instant as Instant, why: 'test' });
+
+describe('the loop', () => {
+  it('carries out every output where it belongs', () => {
+    const { core, loop, sent, orders, events } = setUp();
+    const order: DataplaneOrder = { order: 'remove', spiIn: 300 };
+    core.reply = () => [
+      { type: 'send', path, bytes },
+      { type: 'dataplane', order },
+      { type: 'event', event },
+    ];
+    loop.handle(datagram);
+    assert.deepEqual(sent, [[bytes, path]]);
+    assert.deepEqual(orders, [order]);
+    assert.deepEqual(events, [event]);
+  });
+
+  it('brings the answer of a sibling back under the name of the question', async () => {
+    const { core, loop, questions } = setUp();
+    core.reply = (input) => (input.type === 'datagram' ? [{ type: 'ask', ordinal: 2, question: 'q1', bytes }] : []);
+    loop.handle(datagram);
+    assert.equal(questions[0]?.ordinal, 2);
+    questions[0]?.answer(undefined);
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.deepEqual(core.inputs[1], { type: 'answered', question: 'q1', bytes: undefined });
+  });
+
+  it('gives the core the question of a sibling, and the sibling its answer or silence', () => {
+    const { core, loop } = setUp();
+    assert.equal(loop.answer(bytes), undefined);
+    core.reply = (input) =>
+      input.type === 'asked' ? [{ type: 'answer', question: input.question, bytes: Uint8Array.of(9) }] : [];
+    assert.deepEqual(loop.answer(bytes), Uint8Array.of(9));
+    core.reply = () => [{ type: 'answer', question: 'of another', bytes }];
+    assert.equal(loop.answer(bytes), undefined);
+  });
+
+  it('has one timer, at the deadline of the core', () => {
+    const { core, loop, timers, fire } = setUp();
+    core.next = at(5_000);
+    loop.handle(datagram);
+    loop.handle(datagram);
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [5_000],
+    );
+    core.reply = (input) => {
+      if (input.type === 'deadline') core.next = at(9_000);
+      return [];
+    };
+    fire();
+    assert.deepEqual(core.inputs.at(-1), { type: 'deadline' });
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [9_000],
+    );
+  });
+
+  it('comes earlier when the deadline moves to the front, and is not disturbed when it moves back', () => {
+    const { core, loop, timers, fire } = setUp();
+    core.next = at(5_000);
+    loop.handle(datagram);
+    core.next = at(3_000);
+    loop.handle(datagram);
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [3_000],
+    );
+    core.next = at(8_000);
+    loop.handle(datagram);
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [3_000],
+    );
+    fire();
+    assert.equal(core.inputs.length, 3, 'no deadline was due');
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [8_000],
+    );
+    core.next = undefined;
+    fire();
+    assert.deepEqual(timers, []);
+  });
+
+  it('waits in steps for a deadline that no timer can wait for', () => {
+    const { core, loop, timers, fire } = setUp();
+    core.next = at(2 ** 33);
+    loop.handle(datagram);
+    assert.equal(timers[0]?.at, 1_000 + 2 ** 31 - 1);
+    fire();
+    assert.equal(core.inputs.length, 1);
+    assert.equal(timers.length, 1);
+  });
+
+  it('tells the core a second after ESP came what the data plane has to report, once', () => {
+    const { core, loop, reports, timers, fire } = setUp();
+    loop.receiveEsp(bytes, path);
+    loop.receiveEsp(bytes, path);
+    reports.push({ report: 'alive', spiIn: 300 });
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [2_000],
+    );
+    fire();
+    assert.deepEqual(core.inputs, [{ type: 'report', report: { report: 'alive', spiIn: 300 } }]);
+    assert.deepEqual(timers, []);
+  });
+
+  it('goes on after a bug of the core and a refusal of the data plane, and tells of both', () => {
+    const { core, loop, failures, sent, dataplane } = setUp();
+    core.reply = () => {
+      throw new Error('a bug');
+    };
+    loop.handle(datagram);
+    dataplane.order = () => {
+      throw new Error('no such algorithm');
+    };
+    core.reply = () => [
+      { type: 'dataplane', order: { order: 'remove', spiIn: 300 } },
+      { type: 'send', path, bytes },
+    ];
+    loop.handle(datagram);
+    assert.deepEqual(failures, ['datagram: a bug', 'dataplane remove: no such algorithm']);
+    assert.equal(sent.length, 1);
+  });
+
+  it('is still after it was stopped', async () => {
+    const { core, loop, timers, questions } = setUp();
+    core.next = at(5_000);
+    core.reply = () => [{ type: 'ask', ordinal: 2, question: 'q1', bytes }];
+    loop.handle(datagram);
+    loop.stop();
+    assert.deepEqual(timers, []);
+    questions[0]?.answer(bytes);
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(core.inputs.length, 1);
+  });
+});

@@ -1,0 +1,125 @@
+/** The UDP sockets of a gateway, over loopback. */
+import assert from 'node:assert/strict';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import type { Path } from '../../../sidecar/ike/sa.ts';
+import { formatEndpoint, splitEndpoint } from '../../../sidecar/shell/endpoint.ts';
+import { localAddresses } from '../../../sidecar/shell/local-addresses.ts';
+import { bindUdp, type Udp } from '../../../sidecar/shell/udp.ts';
+
+for (const [family, address] of [
+  ['udp4', '127.0.0.1'],
+  ['udp6', '::1'],
+] as const) {
+  describe(`the sockets of a gateway (${family})`, () => {
+    const received: { kind: string; bytes: number[]; path: Path }[] = [];
+    let udp: Udp;
+    let client: Socket;
+    let waiting: (() => void) | undefined;
+    const took = (kind: string) => (bytes: Uint8Array, path: Path) => {
+      assert.equal(bytes.constructor, Uint8Array);
+      received.push({ kind, bytes: [...bytes], path });
+      waiting?.();
+    };
+    before(async () => {
+      udp = await bindUdp({ addresses: [address], ikePort: 0, natPort: 0, onIke: took('ike'), onEsp: took('esp') });
+      client = createSocket(family);
+      client.bind(0, address);
+      await once(client, 'listening');
+    });
+    after(async () => {
+      client.close();
+      await udp.close();
+    });
+    const local = (nat: boolean): string => udp.locals.find((one) => one.nat === nat)?.local ?? '';
+    const ours = (): string => formatEndpoint(address, client.address().port);
+    const send = (nat: boolean, ...bytes: number[]): void =>
+      client.send(Uint8Array.from(bytes), splitEndpoint(local(nat)).port, address);
+    const next = async () => {
+      if (received.length === 0) await new Promise<void>((resolve) => (waiting = resolve));
+      return received.shift();
+    };
+
+    it('take everything on the IKE port for IKE', async () => {
+      send(false, 0, 0, 0, 0, 7);
+      assert.deepEqual(await next(), { kind: 'ike', bytes: [0, 0, 0, 0, 7], path: { local: local(false), remote: ours() } });
+    });
+
+    it('take four zero bytes on the NAT port for the marker of IKE, one byte for a keepalive, the rest for ESP', async () => {
+      send(true, 0xff);
+      send(true);
+      send(true, 0, 0, 0, 0, 7);
+      assert.deepEqual(await next(), { kind: 'ike', bytes: [7], path: { local: local(true), remote: ours() } });
+      send(true, 0, 0, 1, 0, 7);
+      assert.deepEqual(await next(), { kind: 'esp', bytes: [0, 0, 1, 0, 7], path: { local: local(true), remote: ours() } });
+    });
+
+    it('send from the end that the path names, IKE marked on the NAT port only', async () => {
+      const answers: [number[], number][] = [];
+      const three = new Promise<void>((resolve) => {
+        client.on('message', (bytes, from) => void (answers.push([[...bytes], from.port]) === 3 && resolve()));
+      });
+      const path = (nat: boolean): Path => ({ local: local(nat), remote: ours() });
+      udp.sendIke(Uint8Array.of(1), path(false));
+      udp.sendIke(Uint8Array.of(2), path(true));
+      udp.sendEsp(Uint8Array.of(3), path(true));
+      await three;
+      const [ike, nat] = [splitEndpoint(local(false)).port, splitEndpoint(local(true)).port];
+      assert.deepEqual(answers.toSorted(), [
+        [[0, 0, 0, 0, 2], nat],
+        [[1], ike],
+        [[3], nat],
+      ]);
+    });
+
+    it('send for an SA of another pod from their own end of the same port', async () => {
+      const answered = once(client, 'message');
+      const { port } = splitEndpoint(local(true));
+      const foreign = formatEndpoint(family === 'udp4' ? '127.0.0.9' : '2001:db8::9', port);
+      udp.sendEsp(Uint8Array.of(9), { local: foreign, remote: ours() });
+      const [bytes, from] = await answered;
+      assert.deepEqual([[...bytes], from.port], [[9], port]);
+    });
+
+    it('count what cannot be sent, and go on', async () => {
+      udp.sendIke(Uint8Array.of(1), { local: formatEndpoint(address, 1), remote: ours() });
+      udp.sendIke(new Uint8Array(70_000), { local: local(false), remote: ours() });
+      send(false, 5);
+      assert.deepEqual((await next())?.bytes, [5]);
+      assert.deepEqual(udp.counts().failed, { NO_SOCKET: 1, EMSGSIZE: 1 });
+      assert.ok(udp.buffers().receive > 0);
+    });
+
+    it('explain why they cannot have a port, and let go of the others', async () => {
+      const { port } = splitEndpoint(local(false));
+      const options = { ikePort: port, natPort: 0, onIke: took('ike'), onEsp: took('esp') };
+      await assert.rejects(bindUdp({ ...options, addresses: [address] }), {
+        message: `cannot listen on UDP port ${port} of ${address}: EADDRINUSE; another process has it: stop that one or choose another port`,
+      });
+    });
+  });
+}
+
+describe('local addresses', () => {
+  const entry = (address: string, family: 'IPv4' | 'IPv6') => ({
+    address,
+    family,
+    netmask: '',
+    mac: '',
+    internal: false,
+    cidr: null,
+    scopeid: 0,
+  });
+  const all = {
+    lo: [entry('127.0.0.1', 'IPv4'), entry('::1', 'IPv6')],
+    eth0: [entry('10.1.2.3', 'IPv4'), entry('fe80::1', 'IPv6'), entry('2001:db8::5', 'IPv6')],
+  };
+
+  it('stand in for the wildcards, without link-local ones', () => {
+    assert.deepEqual(localAddresses(['0.0.0.0', '::'], all), ['127.0.0.1', '10.1.2.3', '::1', '2001:db8::5']);
+    assert.deepEqual(localAddresses(['::', '2001:db8::5'], all), ['::1', '2001:db8::5']);
+    assert.deepEqual(localAddresses(['192.0.2.1'], all), ['192.0.2.1']);
+    assert.throws(() => localAddresses(['::'], {}), { message: 'this machine has no address for ::; name one with --address' });
+  });
+});

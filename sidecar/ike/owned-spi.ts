@@ -23,14 +23,12 @@ const MAC_LENGTH = 2;
 
 /** 8 bytes in hex. `keys` undefined, or no ordinal (a client): random bytes that are not all zero. */
 export function newOwnedSpi(ordinal: number | undefined, random: Random, keys: SpiKeys | undefined): string {
-  if (ordinal === undefined || keys === undefined) return randomSpi(random);
-  const { active } = subkeys(keys.ring, keys.audience, keys.crypto);
-  if (active === undefined) return randomSpi(random);
-  for (;;) {
+  if (ordinal === undefined || keys === undefined) return nonZero(() => random(8));
+  const key = subkeys(keys.ring, keys.audience, keys.crypto).active.subkey('spi');
+  return nonZero(() => {
     const named = new Writer(NAMED_LENGTH).u16(ordinal).bytes(random(4)).finish();
-    const spi = concat(named, mac(active.subkey('spi'), named, keys.crypto));
-    if (isNonZero(spi)) return hex(spi);
-  }
+    return concat(named, mac(key, named, keys.crypto));
+  });
 }
 
 /** The ordinal of the pod that made this SPI; undefined when no member of this gateway did. Every key of the ring may have made the MAC. */
@@ -58,12 +56,10 @@ export const espOwnerOf = (spi: number): number => spi >>> 24;
 const mac = (key: Bytes, named: Bytes, crypto: Cryptography): Bytes =>
   crypto.sealing.hmacSha256(key, named).subarray(0, MAC_LENGTH);
 
-function randomSpi(random: Random): string {
+/** RFC 7296 §2.6: an SPI of zero means that there is none yet. */
+function nonZero(draw: () => Bytes): string {
   for (;;) {
-    const spi = random(8);
-    // RFC 7296 §2.6: zero means that there is none yet.
-    if (isNonZero(spi)) return hex(spi);
+    const spi = draw();
+    if (spi.some((byte) => byte !== 0)) return hex(spi);
   }
 }
-
-const isNonZero = (bytes: Bytes): boolean => bytes.some((byte) => byte !== 0);

@@ -75,7 +75,6 @@ const digest = ({ crypto }: PeerKeys, question: Question): Bytes => crypto.seali
 
 function seal(sealing: PeerSealing, direction: number, bound: Bytes, plain: Bytes): Bytes {
   const { active } = subkeys(sealing.ring, sealing.audience, sealing.crypto);
-  if (active === undefined) throw new RangeError('a key ring without an active key');
   const header = concat(start(direction), active.key.id);
   const nonce = sealing.random(SEALED_AT - NONCE_AT);
   return concat(header, nonce, sealing.crypto.sealing.seal(active.subkey('hand-off'), nonce, plain, concat(header, bound)));

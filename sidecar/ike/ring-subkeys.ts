@@ -14,8 +14,8 @@ export interface KeySubkeys {
 }
 
 export interface RingSubkeys {
-  /** Seals; undefined only in a ring that breaks its contract. */
-  readonly active: KeySubkeys | undefined;
+  /** The one that seals. */
+  readonly active: KeySubkeys;
   /** The active one first: it is the likeliest. */
   readonly all: readonly KeySubkeys[];
   byId(id: Bytes): KeySubkeys | undefined;
@@ -24,7 +24,7 @@ export interface RingSubkeys {
 /** Derived subkeys live as long as the ring that they came from. */
 const cache = new WeakMap<KeyRing, Map<string, RingSubkeys>>();
 
-/** The same ring, audience and purpose give the same subkey in every pod, whichever provider derives it. */
+/** The same ring, audience and purpose give the same subkey in every pod, whichever provider derives it. @throws RangeError for a ring that breaks its contract: one key is active. */
 export function subkeys(ring: KeyRing, audience: string, crypto: Cryptography): RingSubkeys {
   let byAudience = cache.get(ring);
   if (byAudience === undefined) {
@@ -40,11 +40,12 @@ export function subkeys(ring: KeyRing, audience: string, crypto: Cryptography): 
 }
 
 function ringSubkeys(ring: KeyRing, audience: string, crypto: Cryptography): RingSubkeys {
-  const isActive = (key: RingKey): boolean => key.state === 'active';
-  const ordered = [...ring.keys.filter(isActive), ...ring.keys.filter((key) => !isActive(key))];
-  const all = ordered.map((key) => keySubkeys(key, audience, crypto));
+  const known = ring.keys.map((key) => keySubkeys(key, audience, crypto));
+  const active = known.find(({ key }) => key.state === 'active');
+  if (active === undefined) throw new RangeError('a key ring without an active key');
+  const all = [active, ...known.filter((one) => one !== active)];
   return {
-    active: all.find(({ key }) => isActive(key)),
+    active,
     all,
     byId: (id) => all.find(({ key }) => equalBytes(key.id, id)),
   };

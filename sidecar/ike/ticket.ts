@@ -63,11 +63,11 @@ const NONCE_AT = 12;
 const SEALED_AT = 36;
 const TAG_LENGTH = 16;
 
-/** Undefined when the ring has no key that may seal a ticket with this expiry. */
+/** Undefined when the ring's key will be gone before the ticket expires. */
 export function sealTicket(sealing: TicketSealing, state: TicketState): { ticket: Bytes; keyId: string } | undefined {
   const { active } = subkeys(sealing.ring, sealing.audience, sealing.crypto);
   // A ticket must not outlive its key: whoever presents it then would be refused for no reason.
-  if (active === undefined || state.expiresAt > (active.key.openUntil ?? Number.POSITIVE_INFINITY)) return undefined;
+  if (state.expiresAt > (active.key.openUntil ?? Number.POSITIVE_INFINITY)) return undefined;
   const header = concat(VERSION_BY_VALUE, active.key.id);
   const nonce = sealing.random(SEALED_AT - NONCE_AT);
   const sealed = sealing.crypto.sealing.seal(active.subkey('ticket'), nonce, encodeTicketState(state), header);

@@ -44,10 +44,20 @@ export function gather(observed: GatewayObserved): GatewayFacts {
 export const child = (children: readonly Manifest[], kind: string, name: string): Manifest | undefined =>
   children.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
 
+/** With the ring as it is, for a plan that writes nothing. */
+export const standingStill = (facts: GatewayFacts): GatewayFacts => ({
+  ...facts,
+  ring: ringAsItIs(facts.observed, facts.policy),
+});
+
+const ringAsItIs = ({ resource, ring: secret, pods, now }: GatewayObserved, { ackTimeoutMs }: RingPolicy): RingOutcome =>
+  lookAtRing(ringRef(resource), secret, pods, ackTimeoutMs, now);
+
 /** A gateway without a TicketKey keeps a ring of its own. */
-function ring({ resource, ring: secret, pods, fresh, now }: GatewayObserved, policy: RingPolicy): RingOutcome {
+function ring(observed: GatewayObserved, policy: RingPolicy): RingOutcome {
+  const { resource, ring: secret, pods, fresh, now } = observed;
   const ref = ringRef(resource);
-  if (resource.spec.ticketKeyRef) return lookAtRing(ref, secret, pods, policy.ackTimeoutMs, now);
+  if (resource.spec.ticketKeyRef) return ringAsItIs(observed, policy);
   const shown = resource.status?.keyRing;
   const remembered = rememberedRing(shown?.secretName === ref.name ? shown : undefined);
   return driveRing({

@@ -1,7 +1,6 @@
 /** What the status of a VpnGateway says. */
 import { formatTime } from '../../crds/v1alpha1/time.ts';
 import type { VpnGatewayStatus } from '../../crds/v1alpha1/vpngateway.ts';
-import { firstFailing, working } from './checks.ts';
 import { conditions, type Draft, readiness, transitions } from './conditions.ts';
 import { isMapping, isSame } from './difference.ts';
 import { child, type GatewayFacts } from './facts.ts';
@@ -19,12 +18,12 @@ export interface Report {
   readonly sample: Sample | undefined;
 }
 
-export function gatewayStatus(facts: GatewayFacts, blocked: Failing | undefined): Report {
+export function gatewayStatus(facts: GatewayFacts, failing: Failing | undefined): Report {
   const { gateway, observed } = facts;
   const before = gateway.status;
   const shown = before?.conditions ?? [];
   const sample = sampleOf(facts);
-  const drafts = draftsOf(facts, blocked, sample);
+  const drafts = draftsOf(facts, failing, sample);
   const status: VpnGatewayStatus = {
     observedGeneration: gateway.metadata.generation,
     ...countsOf(facts),
@@ -50,11 +49,11 @@ function sampleOf({ ring, gateway, alive, observed: { now } }: GatewayFacts): Sa
   return take(shown, ring.acks, sessions, ring.kept.ring.generation, now);
 }
 
-function draftsOf(facts: GatewayFacts, blocked: Failing | undefined, sample: Sample | undefined): Draft[] {
+function draftsOf(facts: GatewayFacts, failing: Failing | undefined, sample: Sample | undefined): Draft[] {
   const { ring, policy, gateway, wanted, observed } = facts;
   const shown = gateway.status?.conditions ?? [];
   const message = wanted === 0 ? 'no pod is wanted' : `${wanted} of ${wanted} pods serve`;
-  const ready = readiness(blocked ?? firstFailing(working, facts), { reason: 'Ready', message });
+  const ready = readiness(failing, { reason: 'Ready', message });
   return [
     ...(gateway.spec.paused ? ready.map(standStill) : ready),
     ...(ring.kept ? [acknowledgedCondition(ring, sample?.waitingFor ?? [], shown, policy, observed.now)] : []),

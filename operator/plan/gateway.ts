@@ -1,10 +1,12 @@
 /** The plan for a VpnGateway: its children, its pods' replacement, its own ring where it names no TicketKey, and its status. */
-import { blocking, firstFailing } from './checks.ts';
+import { parseTime } from '../../crds/v1alpha1/time.ts';
+import { blocking, firstFailing, working } from './checks.ts';
+import type { Shown } from './conditions.ts';
 import { holds, marked } from './difference.ts';
-import { child, type GatewayFacts, gather } from './facts.ts';
+import { child, type GatewayFacts, gather, standingStill } from './facts.ts';
 import { gatewayConfig } from './gateway-config.ts';
 import { gatewayStatus } from './gateway-status.ts';
-import { urgentTouches } from './key-ring.ts';
+import { quietUntil, urgentTouches } from './key-ring.ts';
 import { clientService } from './manifests/client-service.ts';
 import { configSecret } from './manifests/config-secret.ts';
 import { headlessService } from './manifests/headless-service.ts';
@@ -24,10 +26,13 @@ import { dueAt } from './ticket-keys.ts';
 export function planGateway(observed: GatewayObserved): Plan {
   // The garbage collector takes the children along.
   if (observed.resource.metadata.deletionTimestamp !== undefined) return NOTHING;
-  const facts = gather(observed);
-  const blocked = firstFailing(blocking, facts);
-  const acts = blocked || facts.gateway.spec.paused ? NOTHING : deeds(facts);
-  const { status, events, sample } = gatewayStatus(facts, blocked);
+  const wished = gather(observed);
+  const blocked = firstFailing(blocking, wished);
+  const idle = blocked !== undefined || wished.gateway.spec.paused;
+  const facts = idle ? standingStill(wished) : wished;
+  const acts = idle ? NOTHING : deeds(facts);
+  const failing = blocked ?? firstFailing(working, facts);
+  const { status, events, sample } = gatewayStatus(facts, failing);
   return {
     ...acts,
     status,
@@ -35,7 +40,7 @@ export function planGateway(observed: GatewayObserved): Plan {
     checkAgainAt: earliest(
       acts.checkAgainAt,
       sample && facts.alive.length > 0 ? nextSampleAt(sample) : undefined,
-      pollingAt(facts, blocked),
+      pollingAt(facts, failing),
     ),
   };
 }
@@ -55,7 +60,7 @@ function deeds(facts: GatewayFacts): Plan {
     forceDelete,
     touch: own ? urgentTouches(own.kept, observed.pods, gateway.metadata.namespace) : [],
     events: [...events, ...ringEvents(own?.changes ?? [])],
-    checkAgainAt: earliest(own && dueAt(own.kept, policy), nextLossAt(facts)),
+    checkAgainAt: earliest(own && dueAt(own.kept, policy), own && quietUntil(own.kept, own.acks), nextLossAt(facts)),
   };
 }
 
@@ -82,9 +87,14 @@ function abandonedRing({ gateway, observed: { children, pods } }: GatewayFacts):
     : [];
 }
 
-/** Pods are asked again while something about them is expected to change without an event. */
-function pollingAt({ ring, gateway, observed: { now } }: GatewayFacts, blocked: Failing | undefined): number | undefined {
-  if (blocked) return blocked.stalled ? undefined : now + 30_000;
-  if (!ring.kept || ring.acks.waitingFor.length === 0) return undefined;
-  return pollAt(waitingSince(ring.kept, gateway.status?.conditions ?? [], now), now);
+/** Pods are asked again while something about them is expected to change without anybody saying so. */
+function pollingAt({ ring, gateway, observed: { now } }: GatewayFacts, failing: Failing | undefined): number | undefined {
+  const shown = gateway.status?.conditions ?? [];
+  const acks = ring.kept && ring.acks.waitingFor.length > 0 ? pollAt(waitingSince(ring.kept, shown, now), now) : undefined;
+  return earliest(acks, failing && !failing.stalled ? pollAt(since(shown, failing, now), now) : undefined);
+}
+
+function since(shown: readonly Shown[], { reason }: Failing, now: number): number {
+  const ready = shown.find(({ type }) => type === 'Ready');
+  return ready?.reason === reason ? (parseTime(ready.lastTransitionTime) ?? now) : now;
 }

@@ -11,6 +11,7 @@ import {
   begin,
   type Change,
   type Circumstances,
+  isUnfinished,
   type KeptRing,
   type RememberedRing,
 } from './ticket-keys.ts';
@@ -44,13 +45,11 @@ export function driveRing(situation: RingSituation): RingOutcome {
   const { secret, remembered, policy } = situation;
   if (!secret) {
     const mayBegin = remembered.ringId === undefined || policy.rotationToken !== remembered.rotationToken;
-    return mayBegin
-      ? concluded(situation, live(begin(circumstances(situation, false)), situation))
-      : { failing: missing(situation) };
+    return mayBegin ? concluded(situation, begin(circumstances(situation, false))) : { failing: missing(situation) };
   }
   const read = readRing(secret);
   if (!read.ok) return { failing: unreadable(situation.ref, read.problems[0]?.message) };
-  return concluded(situation, live({ kept: read.value, changes: [] }, situation));
+  return concluded(situation, advance(read.value, circumstances(situation, isAcknowledged(read.value, situation))));
 }
 
 /** For whoever only uses a ring. */
@@ -67,18 +66,17 @@ export function lookAtRing(
   return { kept: read.value, changes: [], guarded: [], acks: acknowledgements(read.value.ring, pods, ackTimeoutMs, now) };
 }
 
-/** Where no pod has to acknowledge, the life goes on until the clock is waited for. */
-function live(start: Advance, situation: RingSituation): Advance {
-  const { ring } = start.kept;
-  const { waitingFor, nobody } = acknowledgements(ring, situation.pods, situation.policy.ackTimeoutMs, situation.now);
-  const acknowledged = start.changes.length === 0 && waitingFor.length === 0;
-  const step = advance(start.kept, circumstances(situation, acknowledged || nobody));
-  const sum = { kept: step.kept, changes: [...start.changes, ...step.changes] };
-  return nobody && step.changes.length > 0 && sum.changes.length < MAX_CHANGES ? live(sum, situation) : sum;
+/** Nobody acknowledges where there are no pods; but one may just be starting, so a moment is left for it to appear. */
+function isAcknowledged({ ring, publishedAt }: KeptRing, { pods, policy, now }: RingSituation): boolean {
+  const { waitingFor, nobody } = acknowledgements(ring, pods, policy.ackTimeoutMs, now);
+  return waitingFor.length === 0 && (!nobody || Math.abs(now - publishedAt) >= QUIET_MS);
 }
 
-/** More than a ring without pods can need at once. */
-const MAX_CHANGES = 16;
+const QUIET_MS = 10_000;
+
+/** When a rotation that nobody has to acknowledge goes on. */
+export const quietUntil = ({ ring, publishedAt }: KeptRing, { nobody }: Acknowledgements): number | undefined =>
+  nobody && isUnfinished(ring) ? publishedAt + QUIET_MS : undefined;
 
 const circumstances = ({ now, policy, remembered, fresh }: RingSituation, acknowledged: boolean): Circumstances => ({
   now,
@@ -96,14 +94,18 @@ function concluded(situation: RingSituation, { kept, changes }: Advance): RingOu
   return { kept, changes, guarded, acks: acknowledgements(kept.ring, pods, policy.ackTimeoutMs, now) };
 }
 
-const missing = ({ ref }: RingSituation): Failing => ({
+const missing = ({ ref, owner }: RingSituation): Failing => ({
   reason: 'KeyRingMissing',
   message:
     `Secret ${ref.name} with the key ring is gone. Pods go on with the keys that they have loaded, new ones cannot start. ` +
-    'Restore the Secret from a backup; or give spec.rotationToken of the TicketKey a new value (a gateway with a ring of its own: name a TicketKey ' +
-    'in spec.ticketKeyRef) to begin a new ring, which refuses every ticket given so far.',
+    `Restore the Secret from a backup; or ${NEW_RING[owner.kind] ?? ''}, to begin a new ring, which refuses every ticket given so far.`,
   stalled: true,
 });
+
+const NEW_RING: Readonly<Record<string, string>> = {
+  TicketKey: 'give spec.rotationToken a new value',
+  VpnGateway: 'name a TicketKey in spec.ticketKeyRef',
+};
 
 const unreadable = ({ name }: Ref, problem = 'nothing in it'): Failing => ({
   reason: 'KeyRingUnreadable',

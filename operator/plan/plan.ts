@@ -108,7 +108,7 @@ export interface GatewayObserved {
   readonly ring: Manifest | undefined;
   /** Those of `childRefs(resource)` that exist. */
   readonly children: readonly Manifest[];
-  /** Every pod with the label `vpn.rekindle.dev/gateway: NAME`; listed live while the ring has a key in state `next`. */
+  /** Every pod with the label `vpn.rekindle.dev/gateway: NAME`; listed live, as below, where the ring is the gateway's own. */
   readonly pods: readonly Pod[];
   /** Why the StatefulSet cannot create pods (the message of its latest FailedCreate event), undefined when it can. */
   readonly createFailure: string | undefined;
@@ -125,7 +125,10 @@ export interface TicketKeyObserved {
   readonly ring: Manifest | undefined;
   /** VpnGateways of the namespace whose `spec.ticketKeyRef` names this resource. */
   readonly users: readonly { readonly name: string; readonly deleting: boolean }[];
-  /** Every pod with the label `vpn.rekindle.dev/key-ring: NAME OF THE RING'S SECRET`; listed live while the ring has a key in state `next`. */
+  /**
+   * Every pod with the label `vpn.rekindle.dev/key-ring: NAME OF THE RING'S SECRET`. Listed live, after the ring was read, and not from a
+   * cache: a pod that a cache does not know yet would not be waited for.
+   */
   readonly pods: readonly Pod[];
   readonly fresh: FreshKey;
 }

@@ -3,7 +3,7 @@ import type { TicketKeyStatus } from '../../crds/v1alpha1/ticketkey.ts';
 import { formatTime } from '../../crds/v1alpha1/time.ts';
 import { conditions, readiness, transitions } from './conditions.ts';
 import { isSame } from './difference.ts';
-import { driveRing, type RingOutcome, urgentTouches } from './key-ring.ts';
+import { driveRing, quietUntil, type RingOutcome, urgentTouches } from './key-ring.ts';
 import { ownerOf, ownLabels, ownsOrMayAdopt } from './manifests/ownership.ts';
 import { FINALIZER, ringRef } from './names.ts';
 import { NOTHING } from './nothing.ts';
@@ -38,6 +38,7 @@ function planRing(observed: TicketKeyObserved): Plan {
     events,
     checkAgainAt: earliest(
       kept && dueAt(kept, policy),
+      kept && quietUntil(kept, acks),
       kept && acks.waitingFor.length > 0 ? pollAt(waitingSince(kept, resource.status?.conditions ?? [], now), now) : undefined,
       shown && shown.waitingFor.length > 0 ? nextSampleAt(shown) : undefined,
     ),

@@ -112,6 +112,10 @@ export function rotationDueAt(ring: KeyRing, policy: RingPolicy): number | undef
   return activeKey(ring).createdAt + policy.rotationMs;
 }
 
+/** Something about it waits for acknowledgements. */
+export const isUnfinished = ({ keys }: KeyRing): boolean =>
+  keys.some(({ state, openUntil }) => state === 'next' || (state === 'retired' && openUntil === undefined));
+
 export function activeKey(ring: KeyRing): RingKey {
   const active = ring.keys.find(inState('active'));
   if (!active) throw new Error(`ring ${ring.ringId} has no active key`);
@@ -190,7 +194,7 @@ const revoke: Step = (draft, { now, policy, fresh, remembered }) => {
   const ids = [...doomed.map((key) => hex(key.id)), ...policy.revokedIds];
   const added = tombstones(ids, draft.revoked, now + policy.retentionMs);
   if (doomed.length === 0 && added.length === 0 && !isNewTime) return draft;
-  return changed(draft, 'Revoked', [...idsOf(added)], {
+  return changed(draft, 'Revoked', [...idsOf([...doomed, ...added])], {
     keys: withActive(
       draft.keys.filter((key) => !isDoomed(key)),
       fresh,

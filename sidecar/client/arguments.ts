@@ -56,7 +56,7 @@ function readConnect(given: Given): Connect | undefined {
     json: given.read(FLAGS.json) ?? false,
     suspendOnExit: given.read(FLAGS.suspendOnExit) ?? false,
     crypto: given.read(FLAGS.crypto) ?? 'auto',
-    logLevel: given.read(FLAGS.logLevel) ?? 'warn',
+    logLevel: given.read(FLAGS.logLevel) ?? 'error',
   } as const;
   if (gateway === undefined || identity === undefined || pskFile === undefined) return undefined;
   return { gateway: { ...gateway, natPort }, identity, pskFile, ...rest };

@@ -168,7 +168,7 @@ export const FLAGS = {
     'log-level',
     'LEVEL',
     'a level',
-    'diagnostics on stderr: silent, error, warn, info, debug (warn)',
+    'diagnostics on stderr: silent, error, warn, info, debug (error)',
     'write silent, error, warn, info or debug',
     word('silent', 'error', 'warn', 'info', 'debug'),
   ),

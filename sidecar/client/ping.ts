@@ -68,7 +68,7 @@ export class Pinger {
   }
 }
 
-type PingSummary = Extract<ClientEvent, { name: 'ping-summary' }>;
+export type PingSummary = Extract<ClientEvent, { name: 'ping-summary' }>;
 
 /** The sum of no pings. */
 export const noPings = (address: string): PingSummary => ({

@@ -27,22 +27,31 @@ import { Notify } from './wire/registry.ts';
 
 type Outputs = readonly Output[];
 
+interface GatewayParts {
+  readonly crypto: Cryptography;
+  readonly random: (length: number) => Bytes;
+  readonly member: Member;
+  readonly sas?: SaTable;
+}
+
 /** A gateway, or a client: what it is told to `connect` makes the difference. Synchronous; never throws for what came from outside. */
 export class Gateway {
   readonly #crypto: Cryptography;
   readonly #random: (length: number) => Bytes;
   readonly #member: Member;
-  readonly #sas = new SaTable();
+  readonly #sas: SaTable;
   readonly #deadlines = new Deadlines();
   readonly #addresses = new AddressPools();
   readonly #spent = new SpentTickets();
   readonly #siblings: Siblings;
   #policy: Policy | undefined;
 
-  constructor({ crypto, random, member }: { crypto: Cryptography; random: (length: number) => Bytes; member: Member }) {
+  /** `sas`: where SAs are kept; one that holds SAs already goes on with them. */
+  constructor({ crypto, random, member, sas = new SaTable() }: GatewayParts) {
     this.#crypto = crypto;
     this.#random = random;
     this.#member = member;
+    this.#sas = sas;
     this.#siblings = new Siblings(member);
   }
 

@@ -4,6 +4,7 @@ import type { ChildSa } from '../../sidecar/contract/dataplane.ts';
 import { cryptography } from '../../sidecar/ike/crypto/cryptographies.ts';
 import { Gateway } from '../../sidecar/ike/gateway.ts';
 import { type Instant, later, type Path } from '../../sidecar/ike/sa.ts';
+import { SaTable } from '../../sidecar/ike/sa-table.ts';
 import type { Event, Input, Output } from '../../sidecar/ike/step.ts';
 import { seeded } from './random.ts';
 
@@ -19,16 +20,19 @@ export class Node {
   readonly address: string;
   readonly ordinal: number | undefined;
   readonly gateway: Gateway;
+  /** What the gateway keeps its SAs in: to look at them, never to change them. */
+  readonly sas: SaTable;
   readonly events: Event[] = [];
   readonly children = new Map<number, ChildSa>();
   alive = true;
 
-  constructor(name: string, address: string, ordinal: number | undefined, seed: number) {
+  constructor(name: string, address: string, ordinal: number | undefined, seed: number, sas = new SaTable()) {
     const random = seeded(seed);
     this.name = name;
     this.address = address;
     this.ordinal = ordinal;
-    this.gateway = new Gateway({ crypto: cryptography('auto'), random, member: { ordinal, incarnation: random(16) } });
+    this.sas = sas;
+    this.gateway = new Gateway({ crypto: cryptography('auto'), random, member: { ordinal, incarnation: random(16) }, sas });
   }
 
   named<N extends Event['name']>(name: N): Extract<Event, { name: N }>[] {
@@ -59,7 +63,13 @@ export class World {
     pods[0];
   /** Outside address of each inside endpoint that sits behind a NAT. */
   readonly nat = new Map<string, string>();
+  /** Sees every input and what came of it, before that is carried out. */
+  watch: (node: Node, input: Input, outputs: readonly Output[]) => void = () => {};
+  /** What nodes that are added from now on keep their SAs in. */
+  table: () => SaTable = () => new SaTable();
   readonly #flows = new Map<string, Node>();
+  /** Who asked: a pod that was restarted meanwhile gets no answer. */
+  readonly #askers = new Map<string, { readonly node: Node; readonly question: string }>();
   #happenings: Happening[] = [];
   #seed: number;
 
@@ -69,12 +79,12 @@ export class World {
   }
 
   client(name: string, address = '192.0.2.1'): Node {
-    return this.#add(new Node(name, address, undefined, this.#seed++));
+    return this.#add(new Node(name, address, undefined, this.#seed++, this.table()));
   }
 
   /** A pod behind the service; replaces one of the same ordinal. */
   pod(ordinal: number): Node {
-    return this.#add(new Node(`pod-${ordinal}`, `10.0.0.${10 + ordinal}`, ordinal, this.#seed++));
+    return this.#add(new Node(`pod-${ordinal}`, `10.0.0.${10 + ordinal}`, ordinal, this.#seed++, this.table()));
   }
 
   pods(): Node[] {
@@ -91,7 +101,9 @@ export class World {
 
   do(node: Node, input: Input): void {
     if (!node.alive) return;
-    for (const output of node.gateway.handle(input, this.now)) this.#perform(node, output);
+    const outputs = node.gateway.handle(input, this.now);
+    this.watch(node, input, outputs);
+    for (const output of outputs) this.#perform(node, output);
   }
 
   /** Lets everything happen that happens within `ms`. */
@@ -113,7 +125,8 @@ export class World {
     this.#happenings.shift();
     this.now = Math.max(this.now, happening.at) as Instant;
     if (happening.is === 'arrival') this.#arrive(happening.datagram);
-    else this.do(happening.node, happening.input);
+    else if (happening.node.alive) this.do(happening.node, happening.input);
+    else if (happening.input.type === 'asked') this.#answer(happening.input.question, undefined);
     return true;
   }
 
@@ -152,17 +165,19 @@ export class World {
     }
   }
 
-  /** Questions between pods are `name of the asker|its question`. */
   #ask(node: Node, { ordinal, question, bytes }: Extract<Output, { type: 'ask' }>): void {
     const owner = this.nodes.get(`pod-${ordinal}`);
     if (!owner?.alive) this.#later(50, { is: 'words', node, input: { type: 'answered', question, bytes: undefined } });
-    else this.#later(1, { is: 'words', node: owner, input: { type: 'asked', question: `${node.name}|${question}`, bytes } });
+    else {
+      const name = `${node.name} ${question} ${this.#askers.size}`;
+      this.#askers.set(name, { node, question });
+      this.#later(1, { is: 'words', node: owner, input: { type: 'asked', question: name, bytes } });
+    }
   }
 
-  #answer(name: string, bytes: Uint8Array): void {
-    const [asker = '', question = ''] = name.split('|');
-    const node = this.nodes.get(asker);
-    if (node) this.#later(1, { is: 'words', node, input: { type: 'answered', question, bytes } });
+  #answer(name: string, bytes: Uint8Array | undefined): void {
+    const asker = this.#askers.get(name);
+    if (asker) this.#later(1, { is: 'words', node: asker.node, input: { type: 'answered', question: asker.question, bytes } });
   }
 
   #send(node: Node, path: Path, bytes: Uint8Array): void {

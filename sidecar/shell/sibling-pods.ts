@@ -10,6 +10,7 @@ export class SiblingPods {
   readonly #ordinal: number;
   readonly #addresses: PeerAddresses;
   readonly #client = new PeerClient();
+  readonly #asking = new Set<Promise<unknown>>();
   #listen: GatewayConfig['listen'] | undefined;
 
   constructor(ordinal: number, resolve?: Resolve) {
@@ -26,7 +27,15 @@ export class SiblingPods {
   /** Undefined: none there, none known, or silent. */
   async ask(ordinal: number, bytes: Bytes): Promise<Bytes | undefined> {
     const address = this.#addresses.of(ordinal);
-    return address === undefined || !this.#listen ? undefined : this.#client.ask(address, this.#listen.peerPort, bytes);
+    if (address === undefined || !this.#listen) return undefined;
+    const asking = this.#client.ask(address, this.#listen.peerPort, bytes);
+    this.#asking.add(asking);
+    return asking.finally(() => this.#asking.delete(asking));
+  }
+
+  /** Done when all questions that are under way have their answer or none. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#asking);
   }
 
   /** Ordinals of the siblings that have a later generation of this ring. */

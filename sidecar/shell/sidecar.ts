@@ -34,7 +34,7 @@ export class Sidecar {
   #http: HttpServer | undefined;
   #began: GatewayConfig | undefined;
   #policy: Policy | undefined;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: SidecarOptions, log: Log) {
     this.#options = options;
@@ -60,7 +60,7 @@ export class Sidecar {
     await this.#files.look();
     await this.#firstConfig.promise;
     const config = this.#files.config;
-    if (this.#closed || !config) return;
+    if (this.#closing || !config) return;
     await this.#serve(config);
   }
 
@@ -70,8 +70,12 @@ export class Sidecar {
   }
 
   /** In good order. Holders of tickets are told nothing, so that they come back with these at a sibling. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#firstConfig.resolve();
     this.#files.close();
     await this.#serving?.close(this.#policy?.config.tickets.enabled === false);
@@ -122,10 +126,12 @@ export class Sidecar {
   }
 
   async #catchUp(): Promise<void> {
+    // The core begins with questions about its addresses, and takes no client before they are answered.
+    await this.#siblings.settled();
     const giveUpAt = this.#clock() + LONGEST_CATCH_UP_MS;
     for (;;) {
       const ahead = this.#policy ? await this.#siblings.ahead(this.#policy.ring) : [];
-      if (this.#closed) return;
+      if (this.#closing) return;
       if (ahead.length === 0 || this.#clock() >= giveUpAt) break;
       this.#readiness.set('siblings', `sibling pods have a later key ring: ${ahead.join(', ')}; ours will be updated soon`);
       await new Promise((resolve) => setTimeout(resolve, CATCH_UP_MS));

@@ -81,6 +81,7 @@ export class Udp {
   readonly #failed: Record<string, number> = {};
   #received = 0;
   #sent = 0;
+  #closed = false;
   #leaving = 0;
   #left: (() => void) | undefined;
 
@@ -117,8 +118,9 @@ export class Udp {
     if (from) this.#send(from, bytes, path);
   }
 
-  /** Done when what was sent before has left. */
+  /** Done when what was sent before has left; what is sent from now on does not. */
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#leaving > 0) await new Promise<void>((resolve) => (this.#left = resolve));
     await Promise.all(this.#bound.map(({ socket }) => new Promise<void>((resolve) => void socket.close(() => resolve()))));
   }
@@ -134,6 +136,7 @@ export class Udp {
   }
 
   #send({ socket }: BoundSocket, bytes: Bytes, path: Path): void {
+    if (this.#closed) return;
     const { address, port } = splitEndpoint(path.remote);
     this.#sent++;
     this.#leaving++;

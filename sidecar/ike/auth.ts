@@ -6,25 +6,26 @@ import type { FirstMessages, Identity, Secured } from './sa.ts';
 import { type Bytes, concat, equalBytes, utf8, Writer } from './wire/bytes.ts';
 
 type Side = 'initiator' | 'responder';
+type Cryptographic = Pick<Context, 'crypto'>;
 /** What both proofs need; `first` are the IKE_SA_INIT or IKE_SESSION_RESUME messages. */
 interface Proof extends Pick<Secured, 'suite' | 'keys'> {
   readonly first: FirstMessages;
 }
 
 /** AUTH = prf( prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>). */
-export function sharedKeyAuth(proof: Proof, side: Side, identity: Identity, secret: Bytes, ctx: Context): Bytes {
+export function sharedKeyAuth(proof: Proof, side: Side, identity: Identity, secret: Bytes, ctx: Cryptographic): Bytes {
   const prf = prfOf(ctx.crypto, proof.suite);
   return prf.mac(prf.mac(secret, KEY_PAD), signedOctets(proof, side, identity, prf));
 }
 
 /** AUTH = prf(SK_px, <SignedOctets>), with SK_px of the new SA. */
-export function resumptionAuth(proof: Proof, side: Side, identity: Identity, ctx: Context): Bytes {
+export function resumptionAuth(proof: Proof, side: Side, identity: Identity, ctx: Cryptographic): Bytes {
   const prf = prfOf(ctx.crypto, proof.suite);
   return prf.mac(ownProofKey(proof, side), signedOctets(proof, side, identity, prf));
 }
 
 /** libreswan's form: prf(SK_px, first message) alone. As safe, for SK_px depends on both nonces and SPIs and the identity must equal the ticket's. */
-export function libreswanResumptionAuth(proof: Proof, side: Side, ctx: Context): Bytes {
+export function libreswanResumptionAuth(proof: Proof, side: Side, ctx: Cryptographic): Bytes {
   return prfOf(ctx.crypto, proof.suite).mac(ownProofKey(proof, side), proof.first[side]);
 }
 

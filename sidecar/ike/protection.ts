@@ -10,12 +10,13 @@ import { encodePayloads, type Payload } from './wire/payload.ts';
 
 /** An SA that has keys. */
 export type SecuredSa = IkeSa & { readonly phase: Secured };
+type Sealing = Pick<Context, 'crypto' | 'random'>;
 
 const MAX_FRAGMENTS = 64;
 const MAX_REASSEMBLED_BYTES = 32_768;
 
 /** One datagram, or several when it would be longer than `limit` and the peer can put fragments together. */
-export function seal(sa: SecuredSa, header: Header, payloads: readonly Payload[], limit: number, ctx: Context): readonly Bytes[] {
+export function seal(sa: SecuredSa, header: Header, payloads: readonly Payload[], limit: number, ctx: Sealing): readonly Bytes[] {
   const encryption = encryptionOf(ctx.crypto, sa.phase.suite);
   const { first, bytes } = encodePayloads(payloads);
   const overhead = encodePrefix(header, { first, bodyLength: 0 }).length + envelopeLength(sa, encryption, ctx);
@@ -30,7 +31,7 @@ export function seal(sa: SecuredSa, header: Header, payloads: readonly Payload[]
 }
 
 /** @throws ProtocolError (drop) when it is not authentic. Answers the inner payload chain of this datagram alone. */
-export function open(sa: SecuredSa, encrypted: Encrypted, ctx: Context): Bytes {
+export function open(sa: SecuredSa, encrypted: Encrypted, ctx: Pick<Context, 'crypto'>): Bytes {
   const encryption = encryptionOf(ctx.crypto, sa.phase.suite);
   const { encr, integ } = keysFor(sa, sa.role === 'initiator' ? 'responder' : 'initiator');
   let body = encrypted.body;
@@ -89,7 +90,7 @@ function sealPart(
   first: number,
   inner: Bytes,
   fragment: { readonly number: number; readonly total: number } | undefined,
-  ctx: Context,
+  ctx: Sealing,
 ): Bytes {
   const encryption = encryptionOf(ctx.crypto, sa.phase.suite);
   const { encr, integ } = keysFor(sa, sa.role);
@@ -120,7 +121,7 @@ function padded(inner: Bytes, block: number): Bytes {
   return out;
 }
 
-function envelopeLength(sa: SecuredSa, encryption: Encryption, ctx: Context): number {
+function envelopeLength(sa: SecuredSa, encryption: Encryption, ctx: Sealing): number {
   const icv = encryption.aead ? encryption.icvLength : integrityOf(ctx.crypto, sa.phase.suite).icvLength;
   return encryption.ivLength + icv + encryption.blockLength;
 }

@@ -1,7 +1,6 @@
 /** A small HTTP server for probes, metrics and status: GET and HEAD of fixed paths, with tight limits on all that a stranger could hold open. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { listening } from './listening.ts';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { closed, listening, portOf } from './listening.ts';
 import type { Log } from './log.ts';
 
 export interface Answer {
@@ -76,14 +75,3 @@ function send(request: IncomingMessage, response: ServerResponse, { status, type
 /** The well-known addresses only: whole 127.0.0.0/8 is where gateways on one machine have their pod addresses. */
 const isLoopback = (address: string | undefined): boolean =>
   address === '127.0.0.1' || address === '::1' || address === '::ffff:127.0.0.1';
-
-function portOf(server: Server): number {
-  const address: AddressInfo | string | null = server.address();
-  return address !== null && typeof address === 'object' ? address.port : 0;
-}
-
-const closed = (server: Server): Promise<void> =>
-  new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });

@@ -1,5 +1,6 @@
-/** Taking a port, and what to do when it cannot be had. */
+/** Taking a port and giving it back, and what to do when it cannot be had. */
 import { once } from 'node:events';
+import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 
 /** `host` undefined: all addresses. @throws Error with a remedy. */
@@ -11,6 +12,19 @@ export async function listening(server: Server, host: string | undefined, port: 
     throw new Error(bindFailure('TCP', host ?? 'all addresses', port, cause), { cause });
   }
 }
+
+/** The one that the system chose, if it was asked to. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+/** Done when all connections are gone, idle or not. */
+export const closed = (server: HttpServer): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
 
 export function bindFailure(protocol: 'TCP' | 'UDP', host: string, port: number, cause: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);

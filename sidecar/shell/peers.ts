@@ -1,8 +1,7 @@
 /** How sibling pods put questions to each other (hand-off): one HTTP POST of sealed words that only holders of the key ring can make or read. */
-import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Bytes } from '../ike/wire/bytes.ts';
-import { listening } from '../process/listening.ts';
+import { closed, listening, portOf } from '../process/listening.ts';
 
 /** A client waits for its answer meanwhile, and sends again after half a second. */
 const ANSWER_MS = 500;
@@ -117,14 +116,3 @@ async function body(message: IncomingMessage): Promise<Bytes> {
   }
   return new Uint8Array(Buffer.concat(parts));
 }
-
-function portOf(server: Server): number {
-  const address: AddressInfo | string | null = server.address();
-  return address !== null && typeof address === 'object' ? address.port : 0;
-}
-
-const closed = (server: Server): Promise<void> =>
-  new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });

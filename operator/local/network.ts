@@ -1,5 +1,6 @@
 /** Addresses of the local mode: a /16 of the loopback network, in it one /24 per gateway: .1 is the service, .1N pod N. No root is needed. */
 import { createSocket, type Socket } from 'node:dgram';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Placement } from '../plan/plan.ts';
 import { readJsonIfThere, writeWhole } from './disk.ts';
@@ -83,12 +84,22 @@ export async function reserveNetwork(
 ): Promise<{ readonly prefix: string; release(): void }> {
   const numbers = Array.from({ length: LAST_NETWORK - FIRST_NETWORK + 1 }, (_, index) => `127.${FIRST_NETWORK + index}`);
   for (const prefix of wanted === undefined ? numbers : [wanted]) {
+    if (hasSockets(prefix)) continue;
     const socket = await bind(`${prefix}.255.254`, port);
     if (socket) return { prefix, release: () => socket.close() };
   }
   throw new Error(
     `${wanted ?? `127.${FIRST_NETWORK} to 127.${LAST_NETWORK}`}: in use by other runs; stop one, or choose with --network`,
   );
+}
+
+/** Pods of a run that crashed still serve there, and only a run with the same state directory may end them. */
+function hasSockets(prefix: string): boolean {
+  const [first = 0, second = 0] = prefix.split('.').map(Number);
+  const hex = (byte: number) => byte.toString(16).toUpperCase().padStart(2, '0');
+  // proc(5): addresses stand there in the byte order of the machine, little-endian wherever we run.
+  const local = new RegExp(`^\\s*\\d+: [0-9A-F]{4}${hex(second)}${hex(first)}:`, 'm');
+  return ['/proc/net/udp', '/proc/net/tcp'].some((table) => existsSync(table) && local.test(readFileSync(table, 'latin1')));
 }
 
 function bind(address: string, port: number): Promise<Socket | undefined> {

@@ -119,7 +119,7 @@ function keyOf(schema: Schema, item: unknown): string | undefined {
 function checkObject(schema: Schema, value: unknown, old: unknown, site: Site): undefined {
   if (!isMapping(value)) return site.refuse(`not a mapping: ${shown(value)}`, 'write its fields below it');
   const { minProperties = 0, maxProperties = Infinity } = schema;
-  const names = Object.keys(value);
+  const names = Object.keys(value).filter((name) => value[name] !== undefined);
   const known = Object.keys(schema.properties ?? {});
   for (const name of schema.required ?? []) {
     if (value[name] === undefined) site.at(name).refuse('missing', 'add this field');

@@ -258,8 +258,7 @@ function succeed(key: RingKey): RingKey {
 const publish: Step = (draft, { now, policy, fresh }) => {
   const active = draft.keys.find(inState('active'));
   const isBusy = draft.keys.some(inState('next')) || draft.changes.some(({ what }) => what === 'Promoted' || what === 'Revoked');
-  const isUsed = idsOf(draft.keys).has(hex(fresh.id));
-  if (policy.suspended || isBusy || isUsed || isFull(draft) || !active) return draft;
+  if (policy.suspended || isBusy || isFull(draft) || !active) return draft;
   if (policy.rotationToken === draft.rotationToken && now < active.createdAt + policy.rotationMs) return draft;
   const next = keyFrom(fresh, 'next', now);
   return changed(draft, 'Published', [next], { keys: [...draft.keys, next], rotationToken: policy.rotationToken });

@@ -22,6 +22,7 @@ import { type KeptRing, unhex } from '../../../operator/plan/ticket-keys.ts';
 import { acknowledgement } from '../../../sidecar/contract/acknowledgement.ts';
 import type { KeyRing, RingKey } from '../../../sidecar/contract/key-ring.ts';
 import { Secret } from '../../../sidecar/contract/secret.ts';
+import { merged } from './act.ts';
 
 export const PLACEMENT: Placement = {
   image: 'rekindle:test',
@@ -83,9 +84,14 @@ interface Scene {
   readonly ring?: SceneRing;
   readonly pods?: readonly ScenePod[];
   readonly users?: readonly { readonly name: string; readonly deleting: boolean }[];
-  /** As the plan would have them, with these on top. */
+  /** Children are there as the plan would have them; beside them, others; and what somebody has changed about them since. */
   readonly applied?: boolean;
   readonly children?: readonly Manifest[];
+  readonly changed?: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly fields: Readonly<Record<string, unknown>>;
+  }[];
   readonly createFailure?: string;
 }
 
@@ -111,7 +117,12 @@ export function observedFrom(text: string): Observed {
     placement: PLACEMENT,
   };
   const children = scene.applied ? plan(bare).apply : [];
-  return { ...bare, children: [...children, ...(scene.children ?? [])] };
+  return { ...bare, children: [...children.map((child) => changedBy(scene.changed ?? [], child)), ...(scene.children ?? [])] };
+}
+
+function changedBy(changes: NonNullable<Scene['changed']>, child: Manifest): Manifest {
+  const change = changes.find(({ kind, name }) => kind === child.kind && name === child.metadata.name);
+  return change ? (merged(child, change.fields) as Manifest) : child;
 }
 
 /** With defaults, as the API server would answer it. */

@@ -56,8 +56,9 @@ async function bind(source: string): Promise<Socket> {
     lookup: (host, _, done) => done(null, host, isIPv6(host) ? 6 : 4),
   });
   try {
+    const listening = once(socket, 'listening'); // before: a lookup that answers at once lets bind be done at once
     socket.bind({ address: source, port: 0, exclusive: true });
-    await once(socket, 'listening');
+    await listening;
     return socket;
   } catch (cause) {
     socket.close();

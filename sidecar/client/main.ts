@@ -133,5 +133,6 @@ async function outcome(client: Client, pings: PingSeries | undefined): Promise<s
   }
 }
 
-const lossOf = ({ sent, received }: PingSummary): string | undefined =>
-  received < sent ? `${sent - received} of ${sent} pings were lost` : undefined;
+function lossOf({ sent, received }: PingSummary): string | undefined {
+  return received < sent ? `${sent - received} of ${sent} pings were lost` : undefined;
+}

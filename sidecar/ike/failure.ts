@@ -1,14 +1,15 @@
 /** What an error makes of a message and its SA (RFC 7296 §2.21): the one place where ProtocolErrors end. */
 import type { Context } from './context.ts';
+import { UNEXPECTED } from './dispatch.ts';
 import type { ProtocolError } from './error.ts';
 import { HALF_OPEN_LIMIT, nameOfNotify, respondInClear, SESSION_LIMIT } from './first-exchange.ts';
 import { NOT_AUTHENTIC, type SecuredSa } from './protection.ts';
-import { OUT_OF_WINDOW } from './reception.ts';
+import { OUT_OF_WINDOW, UNPROTECTED } from './reception.ts';
 import { type IkeSa, later, type Path } from './sa.ts';
 import { type ClosedWhy, type DropReason, event, type Output, type Step, which } from './step.ts';
-import { answer } from './window.ts';
+import { answer, isFirstExchange } from './window.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
-import { type Message, NO_SPI } from './wire/message.ts';
+import { type Header, type Message, NO_SPI } from './wire/message.ts';
 import { notify } from './wire/payload.ts';
 import { Exchange, Notify } from './wire/registry.ts';
 
@@ -35,28 +36,32 @@ export function failure(error: ProtocolError, stage: Stage, ctx: Context): Step 
   return { sa: stage.sa, outputs: inClear(error, stage) };
 }
 
-/** RFC 7296 §2.21.1: an answer to an unprotected request, never longer than it and from no SA. */
-function inClear(error: ProtocolError, { message, datagram, path }: Stage): Output[] {
+/** RFC 7296 §2.21.1, §2.21.4: an answer to an unprotected request, never longer than it and from no SA. */
+function inClear(error: ProtocolError, stage: Stage): Output[] {
+  const { message, datagram, path } = stage;
   const header = message ?? rawHeader(datagram);
-  if (!header || message?.response) return [];
+  // Whatever else is not protected may be anybody's, and is not worth an answer.
+  if (!header || header.response || !(beginsAnSa(header) || error.notify === Notify.INVALID_MAJOR_VERSION))
+    return [dropped(error, stage)];
   const bytes = respondInClear(header, [notify(error.notify, error.data)], path);
-  return [bytes, refused(error, 'us', { spiI: header.spiI, spiR: NO_SPI, path }, header)];
+  return [bytes, refused(error, 'us', { spiI: header.spiI, spiR: header.spiR, path }, header)];
 }
 
-/** Of a message that could not be decoded: only to say INVALID_MAJOR_VERSION (RFC 7296 §2.5). */
-function rawHeader(datagram: Bytes): Message | undefined {
-  if (datagram.length < 28 || ((datagram[19] ?? 0) & 0x20) !== 0) return undefined;
-  const messageId = new DataView(datagram.buffer, datagram.byteOffset).getUint32(20);
-  const exchange = datagram[18] ?? 0;
+const beginsAnSa = ({ exchange, spiR, messageId }: Header): boolean =>
+  isFirstExchange(exchange) && spiR === NO_SPI && messageId === 0;
+
+/** Of a message that could not be decoded. */
+function rawHeader(datagram: Bytes): Header | undefined {
+  if (datagram.length < 28) return undefined;
+  const view = new DataView(datagram.buffer, datagram.byteOffset);
+  const flags = view.getUint8(19);
   return {
     spiI: hex(datagram.subarray(0, 8)),
-    spiR: NO_SPI,
-    exchange,
-    messageId,
-    response: false,
-    initiator: true,
-    payloads: [],
-    encrypted: undefined,
+    spiR: hex(datagram.subarray(8, 16)),
+    exchange: view.getUint8(18),
+    response: (flags & 0x20) !== 0,
+    initiator: (flags & 0x08) !== 0,
+    messageId: view.getUint32(20),
   };
 }
 
@@ -122,5 +127,7 @@ const REASONS: Readonly<Record<string, DropReason>> = {
   [HALF_OPEN_LIMIT]: 'half-open-limit',
   [SESSION_LIMIT]: 'session-limit',
   [UNKNOWN_SPI]: 'unknown-spi',
+  [UNEXPECTED]: 'unexpected',
+  [UNPROTECTED]: 'unexpected',
   [NOT_READY]: 'not-ready',
 };

@@ -79,11 +79,10 @@ function readHeader(r: Reader): Header {
   return { spiI, spiR, exchange, response: (flags & RESPONSE) !== 0, initiator: (flags & INITIATOR) !== 0, messageId };
 }
 
-/** RFC 7296 §2.5: a higher major version is answered with the one we speak, the minor version does not matter. IKEv1 is silence. */
+/** RFC 7296 §2.5: a higher major version is answered with the one we speak (§1.5: in the header only), the minor version does not matter. IKEv1 is silence. */
 function checkVersion(version: number): void {
   const major = version >> 4;
-  if (major > MAJOR)
-    throw new ProtocolError('refuse', Notify.INVALID_MAJOR_VERSION, `major version ${major}`, Uint8Array.of(MAJOR));
+  if (major > MAJOR) throw new ProtocolError('refuse', Notify.INVALID_MAJOR_VERSION, `major version ${major}`);
   if (major < MAJOR) throw ProtocolError.malformed(`major version ${major}`);
 }
 

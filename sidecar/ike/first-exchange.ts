@@ -9,7 +9,7 @@ import type { Handshake, Nat, Path } from './sa.ts';
 import { event, type Step } from './step.ts';
 import { inForce } from './terms.ts';
 import { type Bytes, EMPTY } from './wire/bytes.ts';
-import { encodeMessage, type Header, NO_SPI } from './wire/message.ts';
+import { decodeMessage, encodeMessage, type Header } from './wire/message.ts';
 import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
 import { Notify } from './wire/registry.ts';
 
@@ -18,6 +18,12 @@ export type Notifies = readonly PayloadOf<'N'>[];
 /** RFC 7296 §2.6: a client gets this many answers that are no answer before it gives up. */
 export const MAX_RETRIES = 5;
 export const NONCE_BYTES = 32;
+
+/** RFC 7296 §2.6: the request once more, "with the COOKIE notification ... as the first payload, and all other payloads unchanged". */
+export const withCookie = (request: Bytes, cookie: Bytes): Payload[] => [
+  notify(Notify.COOKIE, cookie),
+  ...decodeMessage(request).payloads.filter((one) => one.kind !== 'N' || one.notify !== Notify.COOKIE),
+];
 
 export const findNotify = (notifies: Notifies, type: number): PayloadOf<'N'> | undefined =>
   notifies.find((n) => n.notify === type);
@@ -71,10 +77,9 @@ const supportsNatTraversal = (notifies: Notifies): boolean => findNotify(notifie
 export const pathAfterNatDetection = (path: Path, nat: Nat, connection: Connection): Path =>
   nat.local || nat.remote ? connection.natPath : path;
 
-/** A response in the clear: COOKIE, INVALID_KE_PAYLOAD, TICKET_NACK and the like, from no SA (RFC 7296 §2.6: responder's SPI zero). */
+/** A response in the clear: COOKIE, INVALID_KE_PAYLOAD, TICKET_NACK and the like. RFC 7296 §1.5: with the SPIs of the request, so from no SA of ours. */
 export function respondInClear(request: Header, payloads: readonly Payload[], path: Path) {
-  const { spiI, exchange, messageId } = request;
-  const bytes = encodeMessage({ spiI, spiR: NO_SPI, exchange, messageId, response: true, initiator: false, payloads });
+  const bytes = encodeMessage({ ...request, response: true, initiator: !request.initiator, payloads });
   return { type: 'send', path, bytes } as const;
 }
 

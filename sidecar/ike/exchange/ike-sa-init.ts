@@ -24,6 +24,7 @@ import {
   nameOfNotify,
   natOf,
   pathAfterNatDetection,
+  withCookie,
 } from '../first-exchange.ts';
 import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
 import { type Handshake, type IkeSa, type InitSent, type InPhase, type KeyPair, later, type Path } from '../sa.ts';
@@ -31,8 +32,8 @@ import { event, type Step, which } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { answered, newWindow, send } from '../window.ts';
 import { type Bytes, Reader, Writer } from '../wire/bytes.ts';
-import { encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
-import { notify, type PayloadOf } from '../wire/payload.ts';
+import { decodeMessage, encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
+import type { Payload, PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
 
@@ -41,27 +42,26 @@ const response = shape({ sa: 'SA?', ke: 'KE?', nonce: 'NONCE?', notifies: 'N*' }
 
 export function initiate(connection: Connection, handshake: Handshake, ctx: Context): Step {
   const [group] = connection.ike.keyExchange;
-  const attempt = { spiI: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), retries: 0, cookie: undefined };
-  return offer({ ...attempt, connection, handshake, ke: keyPair(group ?? 0, ctx) }, ctx);
+  const spiI = ctx.newIkeSpi();
+  const nonce = ctx.random(NONCE_BYTES);
+  const ke = keyPair(group ?? 0, ctx);
+  const payloads: Payload[] = [
+    { kind: 'SA', proposals: ikeProposals(connection.ike) },
+    kePayload(ke),
+    { kind: 'NONCE', data: nonce },
+    ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
+  ];
+  return offer({ spiI, connection, handshake, nonce, ke, retries: 0 }, payloads, ctx);
 }
 
 interface Attempt extends Pick<InitSent, 'connection' | 'handshake' | 'nonce' | 'retries' | 'ke'> {
   readonly spiI: string;
-  readonly cookie: PayloadOf<'N'> | undefined;
 }
 
-function offer({ spiI, cookie, connection, ...attempt }: Attempt, ctx: Context): Step {
+function offer({ spiI, connection, ...attempt }: Attempt, payloads: readonly Payload[], ctx: Context): Step {
   const { path } = connection;
-  const bytes = encodeMessage({
-    ...{ spiI, spiR: NO_SPI, exchange: Exchange.IKE_SA_INIT, messageId: 0, response: false, initiator: true },
-    payloads: [
-      ...(cookie ? [cookie] : []), // RFC 7296 §2.6: the cookie comes first, the rest stays as it was
-      { kind: 'SA', proposals: ikeProposals(connection.ike) },
-      { kind: 'KE', group: attempt.ke.id, data: attempt.ke.publicValue },
-      { kind: 'NONCE', data: attempt.nonce },
-      ...capabilities(spiI, NO_SPI, path, connection.forceEncapsulation, ctx),
-    ],
-  });
+  const header = { spiI, spiR: NO_SPI, exchange: Exchange.IKE_SA_INIT, messageId: 0, response: false, initiator: true };
+  const bytes = encodeMessage({ ...header, payloads });
   const phase = { ...attempt, name: 'initSent', connection, request: bytes } as const;
   const sa: IkeSa = { role: 'initiator', spiI, spiR: NO_SPI, path, window: newWindow(), connection, phase };
   return send(sa, [bytes], ctx);
@@ -139,20 +139,30 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
 function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step {
   const { phase, spiI } = sa;
   const retry = { ...phase, spiI, retries: phase.retries + 1, handshake: answeredHandshake(phase.handshake) };
-  const cookie = findNotify(notifies, Notify.COOKIE);
-  const wrong = findNotify(notifies, Notify.INVALID_KE_PAYLOAD);
   const retriable = phase.retries < MAX_RETRIES;
-  if (cookie && retriable) return offer({ ...retry, cookie: notify(Notify.COOKIE, cookie.data), ke: phase.ke }, ctx);
-  if (wrong && retriable) {
-    const group = new Reader(wrong.data).u16();
-    // RFC 7296 §1.2: only a group that we offered, and not the one that was refused.
-    if (phase.connection.ike.keyExchange.includes(group) && group !== phase.ke.id)
-      return offer({ ...retry, cookie: undefined, ke: keyPair(group, ctx) }, ctx);
+  const cookie = findNotify(notifies, Notify.COOKIE);
+  if (cookie && retriable) return offer(retry, withCookie(phase.request, cookie.data), ctx);
+  const group = otherGroup(notifies, phase);
+  if (group !== undefined && retriable) {
+    const ke = keyPair(group, ctx);
+    // RFC 7296 §1.2: the full set of suites again; §2.6.1: a cookie stays, in case that the peer takes it once more.
+    const payloads = decodeMessage(phase.request).payloads.map((one) => (one.kind === 'KE' ? kePayload(ke) : one));
+    return offer({ ...retry, ke }, payloads, ctx);
   }
   const error = errorOf(notifies);
   if (!error) throw ProtocolError.malformed('an IKE_SA_INIT response without SA, KE, Nr or error');
   throw new ProtocolError('abort', error.notify as Notify, `the gateway refuses: ${nameOfNotify(error.notify)}`);
 }
+
+/** RFC 7296 §1.2: only a group that we offered, and not the one that was refused. */
+function otherGroup(notifies: Notifies, { connection, ke }: InitSent): number | undefined {
+  const wrong = findNotify(notifies, Notify.INVALID_KE_PAYLOAD);
+  if (!wrong) return undefined;
+  const group = new Reader(wrong.data).u16();
+  return connection.ike.keyExchange.includes(group) && group !== ke.id ? group : undefined;
+}
+
+const kePayload = ({ id, publicValue }: KeyPair): PayloadOf<'KE'> => ({ kind: 'KE', group: id, data: publicValue });
 
 const keyPair = (group: number, ctx: Context): KeyPair => ({
   id: group,

@@ -25,6 +25,7 @@ import {
   newHandshake,
   pathAfterNatDetection,
   respondInClear,
+  withCookie,
 } from '../first-exchange.ts';
 import { type IkeSa, type InPhase, later, type Path, type ResumeSent } from '../sa.ts';
 import { event, type Output, type Step, type TicketRefusal, which } from '../step.ts';
@@ -33,7 +34,7 @@ import { type OpenedTicket, openTicket, refusalByPolicy, type TicketState } from
 import { answered, newWindow, send } from '../window.ts';
 import type { Bytes } from '../wire/bytes.ts';
 import { encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
-import { notify, type PayloadOf } from '../wire/payload.ts';
+import { notify, type Payload } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
 
@@ -42,26 +43,24 @@ const request = shape({ nonce: 'NONCE', notifies: 'N*' });
 const response = shape({ nonce: 'NONCE?', notifies: 'N*' });
 
 export function initiate(connection: Connection, ticket: HeldTicket, ctx: Context): Step {
-  const attempt = { spiI: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), retries: 0, cookie: undefined };
-  return present({ ...attempt, connection, ticket, handshake: newHandshake(ctx) }, ctx);
+  const spiI = ctx.newIkeSpi();
+  const nonce = ctx.random(NONCE_BYTES);
+  const payloads: Payload[] = [
+    { kind: 'NONCE', data: nonce },
+    notify(Notify.TICKET_OPAQUE, ticket.ticket),
+    ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
+  ];
+  return present({ spiI, connection, ticket, handshake: newHandshake(ctx), nonce, retries: 0 }, payloads, ctx);
 }
 
 interface Attempt extends Pick<ResumeSent, 'connection' | 'handshake' | 'nonce' | 'retries' | 'ticket'> {
   readonly spiI: string;
-  readonly cookie: PayloadOf<'N'> | undefined;
 }
 
-function present({ spiI, cookie, connection, ...attempt }: Attempt, ctx: Context): Step {
+function present({ spiI, connection, ...attempt }: Attempt, payloads: readonly Payload[], ctx: Context): Step {
   const { path } = connection;
-  const bytes = encodeMessage({
-    ...{ spiI, spiR: NO_SPI, exchange: Exchange.IKE_SESSION_RESUME, messageId: 0, response: false, initiator: true },
-    payloads: [
-      ...(cookie ? [cookie] : []),
-      { kind: 'NONCE', data: attempt.nonce },
-      notify(Notify.TICKET_OPAQUE, attempt.ticket.ticket),
-      ...capabilities(spiI, NO_SPI, path, connection.forceEncapsulation, ctx),
-    ],
-  });
+  const header = { spiI, spiR: NO_SPI, exchange: Exchange.IKE_SESSION_RESUME, messageId: 0, response: false, initiator: true };
+  const bytes = encodeMessage({ ...header, payloads });
   const phase = { ...attempt, name: 'resumeSent', connection, request: bytes } as const;
   const sa: IkeSa = { role: 'initiator', spiI, spiR: NO_SPI, path, window: newWindow(), connection, phase };
   return send(sa, [bytes], ctx);
@@ -162,7 +161,7 @@ function again(sa: InPhase<'resumeSent'>, notifies: Notifies, ctx: Context): Ste
   const handshake = answeredHandshake(phase.handshake);
   const cookie = findNotify(notifies, Notify.COOKIE);
   if (cookie && phase.retries < MAX_RETRIES)
-    return present({ ...phase, spiI, retries: phase.retries + 1, handshake, cookie: notify(Notify.COOKIE, cookie.data) }, ctx);
+    return present({ ...phase, spiI, retries: phase.retries + 1, handshake }, withCookie(phase.request, cookie.data), ctx);
   const error = findNotify(notifies, Notify.TICKET_NACK) ?? errorOf(notifies);
   if (!error) throw ProtocolError.malformed('an IKE_SESSION_RESUME response without Nr, cookie or refusal');
   const { connection } = phase;

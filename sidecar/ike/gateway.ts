@@ -23,7 +23,7 @@ import { answer, concluded, isFirstExchange, repeat } from './window.ts';
 import { type Bytes, EMPTY, equalBytes, Reader } from './wire/bytes.ts';
 import { decodeMessage, type Message, NO_SPI } from './wire/message.ts';
 import { decodePayloads } from './wire/payload.ts';
-import { Notify } from './wire/registry.ts';
+import { Exchange, Notify } from './wire/registry.ts';
 
 type Outputs = readonly Output[];
 
@@ -124,7 +124,8 @@ export class Gateway {
   /** A request that begins an SA, or its repetition. */
   #first(message: Message, stage: Stage, ctx: Context): Outputs {
     const { path, datagram } = stage;
-    if (!isFirstExchange(message.exchange) || message.messageId !== 0)
+    // RFC 7296 §3.1: the Initiator flag is set by whoever begins.
+    if (!isFirstExchange(message.exchange) || message.messageId !== 0 || !message.initiator)
       throw new ProtocolError('drop', Notify.INVALID_IKE_SPI, UNKNOWN_SPI);
     // RFC 7296 §2.1: "the responder ... MUST ... retransmit its response".
     const known = this.#sas.byFirstRequest(message.spiI, path.remote);
@@ -136,7 +137,8 @@ export class Gateway {
   }
 
   #concludeFirst(sa: Parameters<typeof dispatch.concludeFirst>[0], message: Message, datagram: Bytes, ctx: Context): Outputs {
-    if (!message.response || message.messageId !== 0 || !isFirstExchange(message.exchange))
+    const asked = sa.phase.name === 'initSent' ? Exchange.IKE_SA_INIT : Exchange.IKE_SESSION_RESUME;
+    if (!message.response || message.messageId !== 0 || message.exchange !== asked)
       throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
     return this.#commit(sa, dispatch.concludeFirst(sa, message, datagram, ctx), ctx);
   }

@@ -14,7 +14,7 @@ export type Reception =
 /** Nothing of the SA changes for a datagram that is not authentic. @throws ProtocolError (drop) */
 export function receive(sa: SecuredSa, message: Message, ctx: Context): Reception {
   const { encrypted } = message;
-  if (!encrypted) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, 'unprotected');
+  if (!encrypted) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNPROTECTED);
   const repetition = isRepetition(sa, message);
   if (!repetition && !isInWindow(sa, message)) throw new ProtocolError('drop', Notify.INVALID_MESSAGE_ID, OUT_OF_WINDOW);
   const part = open(sa, encrypted, ctx);
@@ -27,6 +27,8 @@ export function receive(sa: SecuredSa, message: Message, ctx: Context): Receptio
   if (!encrypted.fragment) return { is: 'whole', first: encrypted.first, bytes: part };
   return gather(sa, { ...message, encrypted }, part);
 }
+/** A repeated first response, for instance. */
+export const UNPROTECTED = 'unprotected';
 export const OUT_OF_WINDOW = 'message id out of the window';
 
 function gather(sa: SecuredSa, message: Message & { readonly encrypted: Encrypted }, part: Bytes): Reception {

@@ -17,7 +17,7 @@ export interface Datagram {
 /** One process: a gateway pod or a client. */
 export class Node {
   readonly name: string;
-  readonly address: string;
+  address: string;
   readonly ordinal: number | undefined;
   readonly gateway: Gateway;
   /** What the gateway keeps its SAs in: to look at them, never to change them. */

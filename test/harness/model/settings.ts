@@ -1,0 +1,52 @@
+/** How long things last in the model: short, so that a schedule meets their ends. */
+import type { GatewayConfig } from '../../../sidecar/contract/gateway-config.ts';
+import type { Connection } from '../../../sidecar/ike/connection.ts';
+import { Encr, Integ, Ke } from '../../../sidecar/ike/wire/registry.ts';
+import { AEAD, CBC, config, ESP } from '../policy.ts';
+import type { Setting } from './schedule.ts';
+
+const MINUTE = 60_000;
+export const TICKET_MS = 10 * MINUTE;
+export const REAUTHENTICATION_MS = 40 * MINUTE;
+export const DEAD_PEER_MS = 30_000;
+
+/** Small slices, so that addresses are used again. */
+export function gatewayConfig({ pods, cookies, cbc, otherGroup, rekeys, revokeOnDelete, fragments }: Setting): GatewayConfig {
+  return config({
+    pools: [{ cidr: '10.8.0.0/26' }],
+    slices: 4,
+    peers: { replicas: pods },
+    ike: {
+      algorithms: { ...(cbc ? CBC : AEAD), keyExchange: otherGroup ? [Ke.CURVE25519] : [Ke.CURVE25519, Ke.ECP_256] },
+      reauthenticationMs: REAUTHENTICATION_MS,
+      rekeyMs: rekeys ? 130_000 : 0,
+      deadPeerMs: DEAD_PEER_MS,
+      cookieThreshold: cookies ? 0 : 100,
+      fragmentBytes: fragments ? 256 : 1_200,
+    },
+    esp: { rekeyMs: rekeys ? 90_000 : 0, algorithms: espOf(cbc) },
+    tickets: { lifetimeMs: TICKET_MS, revokeOnDelete },
+  });
+}
+
+export function connectionTerms({ cbc, otherGroup, rekeys, fragments }: Setting): Partial<Connection> {
+  const ike = cbc ? CBC : AEAD;
+  return {
+    ike: { ...ike, keyExchange: otherGroup ? [Ke.ECP_256, Ke.CURVE25519] : ike.keyExchange },
+    esp: espOf(cbc),
+    rekeyMs: rekeys ? 140_000 : 0,
+    childRekeyMs: rekeys ? 100_000 : 0,
+    deadPeerMs: DEAD_PEER_MS,
+    fragmentBytes: fragments ? 256 : 1_200,
+  };
+}
+
+const espOf = (cbc: boolean) =>
+  cbc
+    ? {
+        encryption: [{ id: Encr.AES_CBC, keyBits: 128 }],
+        integrity: [Integ.HMAC_SHA2_256_128],
+        prf: [],
+        keyExchange: [Ke.CURVE25519],
+      }
+    : ESP;

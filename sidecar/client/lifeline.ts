@@ -115,9 +115,11 @@ export class Lifeline {
     }
   }
 
-  #unestablished(attempt: Attempt, { authenticating, refused }: Watch, began: number): string {
-    // RFC 5723 §4.3.1: a lost attempt may be repeated. After IKE_AUTH only the gateway knows whether it was one.
-    if (authenticating) this.#custody.used();
+  /**
+   * RFC 5723 §4.3.1: a ticket counts as used once an IKE SA was established with it, so a lost attempt is repeated with the same
+   * one; if it was only the answer to IKE_AUTH that was lost, the gateway knows and says so.
+   */
+  #unestablished(attempt: Attempt, { refused }: Watch, began: number): string {
     if (this.#stop) return 'stopped';
     if (refused !== undefined) return this.#failed(attempt, 'refused', refused);
     const waitedMs = this.#ports.clock() - began;

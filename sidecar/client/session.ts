@@ -16,7 +16,7 @@ import type { ClientPorts, ClientSocket } from './ports.ts';
 /** What a session tells while it lives. */
 export interface SessionObserver {
   readonly event: (event: Event) => void;
-  /** The gateway has answered the first message and IKE_AUTH is on its way: a ticket may be used up from here on. */
+  /** The gateway has answered the first message and IKE_AUTH is on its way. */
   readonly authenticating: () => void;
   readonly inner: (packet: Bytes) => void;
   /** An exception that is a bug. */

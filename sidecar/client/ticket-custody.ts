@@ -23,7 +23,7 @@ export class TicketCustody {
     return this.#hand;
   }
 
-  /** A session was established with it, or may have been, or without it. */
+  /** A session was established, with it or without it. */
   used(): void {
     this.#hand = undefined;
   }

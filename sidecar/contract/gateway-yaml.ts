@@ -134,7 +134,7 @@ function distinctPorts({ listen }: GatewayConfig, place: Place): void {
   }
 }
 
-/** A slice must hold at least one address beside those of network and gateway (KUBERNETES: pools are split by ordinal). */
+/** A slice must hold at least one address beside those of network and gateway. */
 function fittingPools({ pools, slices }: GatewayConfig, place: Place): void {
   const parsed = pools.flatMap(({ cidr }) => parsePrefix(cidr) ?? []);
   parsed.forEach((pool, index) => {

@@ -16,7 +16,7 @@ import { restartNeeds } from './restart-needs.ts';
 import { type Serving, serve } from './serving.ts';
 import { SiblingPods } from './sibling-pods.ts';
 
-/** KUBERNETES: a pod waits while a sibling has a later key ring, but one that lies must not hold it for ever. */
+/** A sibling that lies about its key ring must not hold us for ever. */
 const LONGEST_CATCH_UP_MS = 120_000;
 const CATCH_UP_MS = 1_000;
 

@@ -60,6 +60,10 @@ describe('pre-shared keys', () => {
     ]);
   });
 
+  it('are written out, each: what an alias repeats could be huge', () => {
+    assert.match(problems('alice: &a the secret of both\nbob: *a')[0] ?? '', /^0.yaml: not valid YAML at line 2, column 6: /);
+  });
+
   it('that begin with a sign of YAML are refused without being repeated', () => {
     for (const sign of ['!', '*', '&', '@', '`', '%', '"', "'", '{', '[', '|x', '>x', '!<', '!!', '!a!']) {
       const said = problems(`carol: ${sign}hunter2`).join('\n');

@@ -23,6 +23,7 @@ const closed = (why: ClosedWhy, remote: typeof alice | undefined): Event => ({
   connection: undefined,
   ...which,
 });
+const handedOver: Event = { name: 'handed-over', to: 1, ...which };
 
 async function scraped(
   events: readonly Event[],
@@ -49,7 +50,8 @@ describe('metrics', () => {
       ...[halfOpen('resumed'), established('resumed')],
       ...[halfOpen('full'), closed('authentication failed', undefined)],
       ...[halfOpen('full'), closed('half-open too long', undefined)],
-      ...[halfOpen('resumed'), { name: 'handed-over', to: 1, ...which } as const, closed('handed over', undefined)],
+      ...[halfOpen('resumed'), handedOver, closed('handed over', undefined)],
+      ...[halfOpen('full'), handedOver],
       closed('handshake failed', undefined),
     ]);
     assert.equal(of('rekindle_handshakes_total{kind="full",outcome="established"}'), '1');
@@ -57,10 +59,11 @@ describe('metrics', () => {
     assert.equal(of('rekindle_handshakes_total{kind="full",outcome="authentication_failed"}'), '1');
     assert.equal(of('rekindle_handshakes_total{kind="full",outcome="timed_out"}'), '1');
     assert.equal(of('rekindle_handshakes_total{kind="resumed",outcome="handed_over"}'), '1');
+    assert.equal(of('rekindle_handshakes_total{kind="full",outcome="handed_over"}'), '1');
     assert.equal(of('rekindle_handshakes_total{kind="full",outcome="failed"}'), '0');
     assert.equal(of('rekindle_resumptions_total{outcome="resumed"}'), '1');
     assert.equal(of('rekindle_sessions_closed_total{why="deleted_by_peer"}'), '1');
-    assert.equal(of('rekindle_hand_offs_total{outcome="given"}'), '1');
+    assert.equal(of('rekindle_hand_offs_total{outcome="given"}'), '2');
     assert.equal(of('rekindle_handshake_duration_seconds_sum{kind="full"}'), '0.04');
     assert.equal(of('rekindle_handshake_duration_seconds_bucket{le="0.05",kind="resumed"}'), '1');
     assert.equal(of('rekindle_sessions'), '3');

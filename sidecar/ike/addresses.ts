@@ -106,6 +106,12 @@ export class AddressPools {
     }
   }
 
+  /** Our SPI of the SA that has this address. */
+  holderOf(address: Bytes): string | undefined {
+    const hold = this.#table.get(address)?.hold;
+    return hold?.kind === 'held' ? hold.holder : undefined;
+  }
+
   /** Leases of ours in the slices of others, who must be told. */
   foreign(): { ordinal: number; address: Bytes; identity: string; holder: string }[] {
     return [...this.#table.foreign()].flatMap(({ address, identity, hold }) =>
@@ -133,7 +139,9 @@ export class AddressPools {
     if (wanted === undefined || wanted.length !== (family === 4 ? 4 : 16)) return undefined;
     const owner = this.#ordinalOf(wanted);
     const known = this.#current(wanted, now);
-    const may = known ? known.identity === identity : owner === this.#ordinal || proven;
+    // A live session of the same identity keeps its address, but for one that proves to be its successor.
+    const isHis = known?.identity === identity && (proven || known.hold.kind === 'reserved');
+    const may = known ? isHis : owner === this.#ordinal || proven;
     return owner !== undefined && this.#ordinal !== undefined && may ? wanted.slice() : undefined;
   }
 

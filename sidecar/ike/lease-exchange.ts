@@ -1,11 +1,9 @@
 /** Inner addresses across pods: a session that resumes elsewhere keeps its address under a lease that the owner of the slice learns of. */
 import { identityKey, type LeaseNotice } from './addresses.ts';
 import type { Context } from './context.ts';
-import { ownerOf } from './owned-spi.ts';
 import type { Answer, Question } from './peer-channel.ts';
 import { type Established, type IkeSa, type Instant, inPhase, later, ownSpi } from './sa.ts';
 import type { Deadline, Step } from './step.ts';
-import { inForce } from './terms.ts';
 import { hex } from './wire/bytes.ts';
 
 type Ends = NonNullable<Step['ends']>;
@@ -44,14 +42,14 @@ export class LeaseExchange {
     if (replaces === undefined || this.#announced.has(spi)) return [];
     this.#announced.add(spi);
     const foreign = ctx.addresses.foreign().filter(({ holder }) => holder === spi);
-    const former = this.#ownerOfReplaced(replaces, ctx);
-    const told = new Set([...foreign.map(({ ordinal }) => ordinal), ...(former === undefined ? [] : [former])]);
+    const former = replaces.pod === undefined || replaces.pod === ctx.member.ordinal ? [] : [replaces.pod];
+    const told = new Set([...foreign.map(({ ordinal }) => ordinal), ...former]);
     if (foreign.length > 0) this.#renewAt ??= later(ctx.now, RENEW_MS);
     const leases = inner.map((address) => ({
       address,
       identity: identityKey(remote),
       until: later(ctx.now, LEASE_MS),
-      oldSpi: replaces,
+      oldSpi: replaces.spiR,
     }));
     return [...told].map((to) => ({ to, leases }));
   }
@@ -97,18 +95,14 @@ export class LeaseExchange {
     const losers = ctx.addresses.foreign().filter(({ address }) => refused.has(hex(address)));
     return [...new Set(losers.map(({ holder }) => holder))].map((spi) => ({ spi, why: 'address taken' }));
   }
-
-  #ownerOfReplaced(spi: string, ctx: Context): number | undefined {
-    const { ring, config } = inForce(ctx);
-    const owner = ownerOf(spi, { ring, crypto: ctx.crypto, audience: config.audience });
-    return owner === ctx.member.ordinal || owner === undefined || owner >= config.slices ? undefined : owner;
-  }
 }
 
-function replacedBy({ oldSpi, identity }: LeaseNotice, ctx: Context): Ends {
-  const old = oldSpi === undefined ? undefined : ctx.find(oldSpi);
-  if (!old || !inPhase(old, 'established') || identityKey(old.phase.remote) !== identity) return [];
-  return [{ spi: ownSpi(old), why: 'superseded by resumption' }];
+/** The SA that a session at a sibling replaces: by its SPI, or after a rekey by its address. */
+function replacedBy({ oldSpi, identity, address }: LeaseNotice, ctx: Context): Ends {
+  if (oldSpi === undefined) return [];
+  const named = [oldSpi, ctx.addresses.holderOf(address)].flatMap((spi) => (spi === undefined ? [] : (ctx.find(spi) ?? [])));
+  const old = named.filter((sa) => inPhase(sa, 'established') && identityKey(sa.phase.remote) === identity);
+  return [...new Set(old.map(ownSpi))].map((spi) => ({ spi, why: 'superseded by resumption' }));
 }
 
 const notice = (

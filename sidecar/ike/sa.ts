@@ -167,8 +167,8 @@ export interface Established extends Secured {
   readonly children: readonly Child[];
   /** Inner addresses: the ones we assigned, or were assigned. */
   readonly inner: readonly Bytes[];
-  /** The responder's SPI of the SA that a resumption replaces; perhaps it lives on another pod. */
-  readonly replaces: string | undefined;
+  /** The SA that a resumption replaces: its responder's SPI, and the pod where it lived. */
+  readonly replaces: { readonly spiR: string; readonly pod: number | undefined } | undefined;
   /** Identity of the last ticket that we sealed for this SA. */
   readonly ticketId: Bytes | undefined;
   /** Our exchange that waits for its response. */

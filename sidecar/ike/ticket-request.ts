@@ -57,6 +57,7 @@ function stateOf(sa: EstablishedSa, ticketId: Bytes, lifetimeMs: number, ctx: Co
     skD: phase.keys.d,
     spiI: sa.spiI,
     spiR: sa.spiR,
+    pod: ctx.member.ordinal,
     inner: phase.inner,
   };
 }

@@ -26,6 +26,7 @@ export function encodeTicketState(state: TicketState): Bytes {
     state.skD,
     unhex(state.spiI),
     unhex(state.spiR),
+    state.pod ?? null,
     state.inner,
   ]);
   return concat(Uint8Array.of(LAYOUT), fields);
@@ -37,10 +38,8 @@ export function decodeTicketState(bytes: Bytes): TicketState | undefined {
 }
 
 function ticketState(plain: Plain): TicketState {
-  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, suite, skD, spiI, spiR, inner] = list(
-    plain,
-    15,
-  );
+  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, suite, skD, spiI, spiR, pod, inner] =
+    list(plain, 16);
   return {
     ticketId: bytesOf(id),
     issuedAt: instant(issuedAt),
@@ -56,6 +55,7 @@ function ticketState(plain: Plain): TicketState {
     skD: bytesOf(skD),
     spiI: hex(bytesOf(spiI)),
     spiR: hex(bytesOf(spiR)),
+    pod: pod === null ? undefined : number(pod),
     inner: list(inner).map(bytesOf),
   };
 }

@@ -39,6 +39,8 @@ export interface TicketState {
   /** Of the SA that the ticket was given for, which goes silently when it is still there (§4.3.4). */
   readonly spiI: string;
   readonly spiR: string;
+  /** Ordinal of the pod where that SA lived; a hand-off makes it another one than `spiR` names. */
+  readonly pod: number | undefined;
   /** Inner addresses; given back if they are free (§5 note 5). */
   readonly inner: readonly Bytes[];
 }

@@ -20,13 +20,23 @@ import { askForAddresses, assignAddresses, assignedAddresses } from '../configur
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
 import { answeredHandshake, errorOf, findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
-import { type Established, type FirstMessages, type HalfOpen, type Identity, type InPhase, later, NEVER, ownSpi } from '../sa.ts';
+import {
+  type Established,
+  type FirstMessages,
+  type HalfOpen,
+  type Identity,
+  type IkeSa,
+  type InPhase,
+  later,
+  NEVER,
+  ownSpi,
+} from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { inForce, termsOf } from '../terms.ts';
 import { refusalByPolicy } from '../ticket.ts';
 import { type EstablishedSa, grantTicket, keepTicket, sameIdentity, ticketRequest } from '../ticket-request.ts';
 import { jittered, request as sendRequest } from '../window.ts';
-import type { Bytes } from '../wire/bytes.ts';
+import { type Bytes, equalBytes } from '../wire/bytes.ts';
 import { notify, type Payload } from '../wire/payload.ts';
 import { AuthMethod, Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
@@ -142,14 +152,18 @@ function supersedes(
   const { resumed } = sa.phase;
   const others = ctx.sessionsOf(who.remote);
   if (resumed) {
-    // RFC 5723 §4.3.4: the old SA goes silently when it is still alive.
-    const old = others.filter(({ spiI, spiR }) => spiI === resumed.spiI && spiR === resumed.spiR);
+    // RFC 5723 §4.3.4: the old SA goes silently when it is still alive; after a rekey it is known by its addresses.
+    const isOld = (one: IkeSa): boolean => one.spiI === resumed.spiI && one.spiR === resumed.spiR;
+    const old = others.filter((one) => isOld(one) || holdsOneOf(one, resumed.inner));
     return { ends: old.map((one) => ({ spi: ownSpi(one), why: 'superseded by resumption' })), proven: resumed.inner };
   }
   if (!findNotify(notifies, Notify.INITIAL_CONTACT)) return { ends: [], proven: [] };
   const proven = others.flatMap((one) => (one.phase.name === 'established' ? one.phase.inner : []));
   return { ends: others.map((one) => ({ spi: ownSpi(one), why: 'superseded by initial contact' })), proven };
 }
+
+const holdsOneOf = ({ phase }: IkeSa, addresses: readonly Bytes[]): boolean =>
+  phase.name === 'established' && phase.inner.some((held) => addresses.some((address) => equalBytes(address, held)));
 
 /** `sa` is halfOpen or authSent; nothing of its handshake is kept. */
 function establish(sa: InPhase<'halfOpen' | 'authSent'>, who: Omit<Who, 'proof'>, ctx: Context): EstablishedSa {
@@ -159,13 +173,13 @@ function establish(sa: InPhase<'halfOpen' | 'authSent'>, who: Omit<Who, 'proof'>
     ...{ name: 'established', suite, keys, nat, fragmentation },
     ...{ kind, local, remote, authenticatedAt, reauthenticateBy, since: ctx.now, heardAt: ctx.now },
     rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER),
-    ...{ children: [], inner: [], replaces: replacedSpi(sa), ticketId: undefined, exchange: undefined, wanted: [] },
+    ...{ children: [], inner: [], replaces: replaced(sa), ticketId: undefined, exchange: undefined, wanted: [] },
   };
   return { ...sa, phase };
 }
 
-const replacedSpi = ({ phase }: InPhase<'halfOpen' | 'authSent'>): string | undefined =>
-  phase.name === 'halfOpen' ? phase.resumed?.spiR : undefined;
+const replaced = ({ phase }: InPhase<'halfOpen' | 'authSent'>): Established['replaces'] =>
+  phase.name === 'halfOpen' && phase.resumed ? { spiR: phase.resumed.spiR, pod: phase.resumed.pod } : undefined;
 
 interface FirstChild {
   readonly sa: EstablishedSa;

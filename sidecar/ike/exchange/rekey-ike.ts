@@ -77,12 +77,13 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
   const { exchange } = sa.phase;
   // RFC 7296 §2.8.2: both rekey at once; the children stay where they are until the nonces have decided.
   const collides = exchange?.kind === 'rekeyIke';
-  const heir = collides ? bare : wantTicket(inherit(bare, sa));
-  const ticket = grantTicket(heir, asked.notifies, ctx);
+  // What the ticket says of addresses is true whichever SA has them in the end.
+  const ticket = grantTicket(withInner(bare, sa.phase.inner), asked.notifies, ctx);
+  const heir = collides ? withInner(ticket.sa, []) : wantTicket(inherit(ticket.sa, sa));
   const rival = { spi: ownSpi(bare), lowestNonce: lowerNonce(ni, nr) };
   const old: IkeSa = collides ? { ...sa, phase: { ...sa.phase, exchange: { ...exchange, rival } } } : retire(sa, ctx);
   return {
-    ...{ sa: old, born: [ticket.sa] },
+    ...{ sa: old, born: [heir] },
     payloads: [
       { kind: 'SA', proposals: [{ ...chosen.proposal, spi: unhex(spiR) }] },
       { kind: 'NONCE', data: nr },
@@ -128,6 +129,8 @@ function refused(sa: InPhase<'established'>, { offer, rival }: Rekeying, { notif
   if (winner && inPhase(winner, 'established')) return { sa: retire(sa, ctx), born: [wantTicket(inherit(winner, sa))], outputs };
   return { sa: { ...sa, phase: { ...sa.phase, rekeyAt: retryAt(ctx) } }, outputs };
 }
+
+const withInner = (sa: EstablishedSa, inner: Established['inner']): EstablishedSa => ({ ...sa, phase: { ...sa.phase, inner } });
 
 /** Takes over what the old SA had: children, addresses, and what was still to be done with the children. */
 function inherit(heir: EstablishedSa, old: InPhase<'established'>): EstablishedSa {

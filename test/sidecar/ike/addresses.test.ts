@@ -92,11 +92,17 @@ describe('a lease', () => {
   it('passes from the old SA of an identity to its new one, and outlives the old one', () => {
     const pools = pod(0);
     assert.equal(lease(pools, 'alice', { holder: 'old' }), '10.8.0.2');
-    assert.equal(lease(pools, 'alice', { holder: 'new', wanted: '10.8.0.2' }), '10.8.0.2');
+    assert.equal(lease(pools, 'alice', { holder: 'new', wanted: '10.8.0.2', proven: true }), '10.8.0.2');
     pools.release('old', NOW, SOON);
     assert.equal(lease(pools, 'bob', { wanted: '10.8.0.2' }), '10.8.0.3');
     pools.release('new', NOW, NOW);
     assert.equal(lease(pools, 'bob', { wanted: '10.8.0.2', holder: 'other' }), '10.8.0.2');
+  });
+
+  it('is not that of a live session of the same identity, when nothing proves that it is the successor', () => {
+    const pools = pod(0);
+    assert.equal(lease(pools, 'alice', { holder: 'one device' }), '10.8.0.2');
+    assert.equal(lease(pools, 'alice', { holder: 'another device', wanted: '10.8.0.2' }), '10.8.0.3');
   });
 
   it('is a second one for a second session of an identity that asks for none in particular', () => {

@@ -61,7 +61,7 @@ describe('pre-shared keys', () => {
   });
 
   it('are written out, each: what an alias repeats could be huge', () => {
-    assert.match(problems('alice: &a the secret of both\nbob: *a')[0] ?? '', /^0.yaml: not valid YAML at line 2, column 6: /);
+    assert.match(problems('alice: &a the secret of both\nbob: *a')[0] ?? '', /^0.yaml: not valid YAML at line 2, column 7: /);
   });
 
   it('that begin with a sign of YAML are refused without being repeated', () => {

@@ -4,6 +4,7 @@ import type { Policy } from '../ike/context.ts';
 import { hex } from '../ike/wire/bytes.ts';
 import { type HttpServer, startHttpServer } from '../process/http-server.ts';
 import type { Log } from '../process/log.ts';
+import { RateLimit } from '../process/rate-limit.ts';
 import { Readiness } from '../process/readiness.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { eventLog } from './event-log.ts';
@@ -24,6 +25,8 @@ export class Sidecar {
   readonly #options: SidecarOptions;
   readonly #log: Log;
   readonly #clock: Clock = systemClock();
+  /** A bug that every datagram meets must not fill the disk. */
+  readonly #bugs = new RateLimit(20, 10_000);
   readonly #incarnation = pooledRandom()(16);
   readonly #readiness = new Readiness();
   readonly #metrics: GatewayMetrics;
@@ -103,7 +106,8 @@ export class Sidecar {
       },
       failed: (error, doing) => {
         this.#metrics.events.failed();
-        this.#log.error({ err: error, doing }, 'internal error');
+        const heldBack = this.#bugs.pass(this.#clock());
+        if (heldBack !== undefined) this.#log.error({ err: error, doing, heldBack }, 'internal error');
       },
     });
     this.#began = config;

@@ -170,6 +170,25 @@ describe('two gateways', { timeout: 20_000 }, () => {
     client.close();
   });
 
+  it('drop garbage on every port, and go on', async () => {
+    const before = await metric(0, 'rekindle_dropped_datagrams_total{reason="malformed"}');
+    const stranger = createSocket('udp4');
+    const junk = [
+      new Uint8Array(0),
+      new Uint8Array(4),
+      new Uint8Array(28),
+      new Uint8Array(3).fill(7),
+      new Uint8Array(1_400).fill(0x22),
+    ];
+    for (const port of [PORTS.ikePort, PORTS.natPort]) for (const bytes of junk) stranger.send(bytes, port, address(0));
+    const asked = await fetch(`http://${endpoint(0, PORTS.peerPort)}/peer`, { method: 'POST', body: 'garbage' });
+    assert.equal(asked.status, 204);
+    while ((await metric(0, 'rekindle_dropped_datagrams_total{reason="malformed"}')) < before + 5)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.equal(await metric(0, 'rekindle_internal_errors_total'), 0);
+    stranger.close();
+  });
+
   it('resume with the other pod a session whose pod is gone', async () => {
     const client = new Client({ ike: 1, nat: 1 });
     await client.connect();

@@ -68,19 +68,17 @@ export const rules: Readonly<Record<string, Predicate>> = {
   ...prefixRules('10.0.0.0/8'),
   ...prefixRules('192.0.2.0/24'),
 
-  'aes256 and aes128 need an integrity algorithm; name one in integrity or remove them from encryption': rule<
-    VpnGatewaySpec['esp']
-  >(({ encryption, integrity }) => integrity.length > 0 || !encryption.some((word) => word === 'aes256' || word === 'aes128')),
-  'rekey is too short; write 0s (never) or at least 1m': rule<{ rekey: string }>(
-    ({ rekey }) => parseSpan(rekey) === 0 || parseSpan(rekey) >= MINUTE,
+  'aes256 and aes128 in ike.encryption need an integrity algorithm; name one in ike.integrity or remove them':
+    rule<VpnGatewaySpec>(({ ike }) => isComplete(ike)),
+  'aes256 and aes128 in esp.encryption need an integrity algorithm; name one in esp.integrity or remove them':
+    rule<VpnGatewaySpec>(({ esp }) => isComplete(esp)),
+  'ike.rekey is too short; write 0s (never) or at least 1m': rule<VpnGatewaySpec>(({ ike }) => isNeverOrLong(ike.rekey)),
+  'esp.rekey is too short; write 0s (never) or at least 1m': rule<VpnGatewaySpec>(({ esp }) => isNeverOrLong(esp.rekey)),
+  'ike.reauthentication is too short; write at least 5m': rule<VpnGatewaySpec>(
+    ({ ike }) => parseSpan(ike.reauthentication) >= 5 * MINUTE,
   ),
-  'reauthentication is too short; write at least 5m': rule<VpnGatewaySpec['ike']>(
-    ({ reauthentication }) => parseSpan(reauthentication) >= 5 * MINUTE,
-  ),
-  'halfOpen is out of bounds; write 5s to 10m': rule<VpnGatewaySpec['ike']>(({ halfOpen }) =>
-    within(halfOpen, 5_000, 10 * MINUTE),
-  ),
-  'interval is too short; write at least 5s': rule<VpnGatewaySpec['dpd']>(({ interval }) => parseSpan(interval) >= 5_000),
+  'ike.halfOpen is out of bounds; write 5s to 10m': rule<VpnGatewaySpec>(({ ike }) => within(ike.halfOpen, 5_000, 10 * MINUTE)),
+  'dpd.interval is too short; write at least 5s': rule<VpnGatewaySpec>(({ dpd }) => parseSpan(dpd.interval) >= 5_000),
 };
 
 /** The schema has been checked where the rule stands, so the value has the type that the schema gives it. */
@@ -104,6 +102,12 @@ function within(span: string, min: number, max: number): boolean {
   const ms = parseSpan(span);
   return ms >= min && ms <= max;
 }
+
+const isNeverOrLong = (span: string): boolean => parseSpan(span) === 0 || parseSpan(span) >= MINUTE;
+
+/** CBC does not protect integrity by itself. */
+const isComplete = ({ encryption, integrity }: Pick<VpnGatewaySpec['esp'], 'encryption' | 'integrity'>): boolean =>
+  integrity.length > 0 || !encryption.some((word) => word === 'aes256' || word === 'aes128');
 
 function suffices(cidr: string, maxReplicas: number): boolean {
   const prefix = parsePrefix(cidr);

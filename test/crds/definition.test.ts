@@ -53,6 +53,17 @@ for (const kind of kinds) {
       assert.deepEqual(paths(fields.filter(({ inList, schema }) => inList && schema.default !== undefined)), []);
     });
 
+    it('has no rule on an object with a default: the API server holds the default against it before its fields have theirs', () => {
+      assert.deepEqual(
+        paths(
+          fields.filter(
+            (field) => field.schema.default !== undefined && field.schema.type === 'object' && rulesOf(field).length > 0,
+          ),
+        ),
+        [],
+      );
+    });
+
     it('has for each rule a predicate in TypeScript, and a message that says what to do', () => {
       const all = fields.flatMap(rulesOf);
       assert.ok(all.length > 5);

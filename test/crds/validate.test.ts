@@ -166,7 +166,7 @@ describe('a manifest', () => {
     [
       'has CBC without integrity',
       gateway({ esp: { encryption: ['aes256'], integrity: [] } }),
-      'x.yaml: spec.esp.integrity: aes256 and aes128 need an integrity algorithm; name one in integrity or remove them from encryption',
+      'x.yaml: spec.esp.integrity: aes256 and aes128 in esp.encryption need an integrity algorithm; name one in esp.integrity or remove them',
     ],
     [
       'has no way to authenticate',
@@ -236,12 +236,18 @@ describe('a manifest', () => {
       'x.yaml: spec.revocation.keyIds[0]: not of the right form: "abc"; write it as the pattern ^[0-9a-f]{16}$ says',
     ],
     [
-      'has reauthentication, half-open and dead-peer times that are too short',
-      gateway({ ike: { rekey: '30s', reauthentication: '1m', halfOpen: '1s' }, dpd: { interval: '1s' } }),
-      'x.yaml: spec.ike.rekey: rekey is too short; write 0s (never) or at least 1m',
-      'x.yaml: spec.ike.reauthentication: reauthentication is too short; write at least 5m',
-      'x.yaml: spec.ike.halfOpen: halfOpen is out of bounds; write 5s to 10m',
-      'x.yaml: spec.dpd.interval: interval is too short; write at least 5s',
+      'has times of IKE, ESP and dead-peer detection that are too short',
+      gateway({
+        esp: { rekey: '1s' },
+        ike: { encryption: ['aes128'], integrity: [], rekey: '30s', reauthentication: '1m', halfOpen: '1s' },
+        dpd: { interval: '1s' },
+      }),
+      'x.yaml: spec.ike.integrity: aes256 and aes128 in ike.encryption need an integrity algorithm; name one in ike.integrity or remove them',
+      'x.yaml: spec.ike.rekey: ike.rekey is too short; write 0s (never) or at least 1m',
+      'x.yaml: spec.esp.rekey: esp.rekey is too short; write 0s (never) or at least 1m',
+      'x.yaml: spec.ike.reauthentication: ike.reauthentication is too short; write at least 5m',
+      'x.yaml: spec.ike.halfOpen: ike.halfOpen is out of bounds; write 5s to 10m',
+      'x.yaml: spec.dpd.interval: dpd.interval is too short; write at least 5s',
     ],
   ];
   for (const [name, manifest, ...expected] of wrong) {

@@ -49,6 +49,11 @@ export class Controller {
     unwatch();
   }
 
+  /** For what no watch tells: a resource that somebody knows to have news after so long. */
+  lookAgain({ kind, namespace, name }: Key, inMs: number): void {
+    this.#queues[kind].addAfter(textOf({ namespace, name }), inMs);
+  }
+
   /** Keys that wait, per kind. */
   depth(kind: ResourceKind): number {
     return this.#queues[kind].length;

@@ -11,6 +11,7 @@ import { apiVersionOf, isKind } from '../kube/kind.ts';
 import type { Manifest, Ref } from '../plan/plan.ts';
 import { ask } from '../pod-question.ts';
 import { readReport } from '../report.ts';
+import { isGateway } from '../resource.ts';
 import { Disk } from './disk.ts';
 import { EventLog, type LocalEvent } from './event-log.ts';
 import { mergePatch } from './field-ownership.ts';
@@ -42,6 +43,8 @@ export class ManifestRefused extends Error {
 }
 
 const RESYNC_MS = 30_000;
+/** A pod has read new files by then. */
+const RELOAD_MS = 1_000;
 /** SIGINT waits no longer for a pod, whatever its own grace period. */
 const STOP_MS = 5_000;
 const SIDECAR = join(import.meta.dirname, '../../sidecar/main.ts');
@@ -83,6 +86,8 @@ export class LocalCluster {
     this.#events = new EventLog((event) => this.#tell(fromEvent(event)));
     store.watch((change) => {
       for (const happening of fromChange(change)) this.#tell(happening);
+      if (change.kind === 'Secret' && change.after)
+        this.#expectNews(change.after, { ...POD_TIMING, ...options.podTiming }.projectionMs);
     });
     this.#sets = new StatefulSets(store);
     this.#kubelet = new Kubelet({
@@ -253,6 +258,14 @@ export class LocalCluster {
     this.#proxy.stop();
     this.#release();
     this.#tell({ event: 'stopped' });
+  }
+
+  /** Pods say what they think of a Secret only when asked, and on a cluster that is once a minute. */
+  #expectNews({ metadata: { namespace, name } }: Manifest, projectionMs: number): void {
+    for (const gateway of this.#store.list('VpnGateway', { namespace }).filter(isGateway)) {
+      if (gateway.spec.authentication.psk?.secretRef.name !== name) continue;
+      this.#controller.lookAgain({ kind: 'VpnGateway', namespace, name: gateway.metadata.name }, projectionMs + RELOAD_MS);
+    }
   }
 
   #validated(manifest: unknown): Manifest {

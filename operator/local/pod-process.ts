@@ -21,6 +21,8 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
+const WARDEN = new URL('./warden.ts', import.meta.url).href;
+
 export class PodProcess {
   readonly pid: number;
   readonly startedAt: number;
@@ -32,10 +34,10 @@ export class PodProcess {
     this.#clock = clock;
     this.startedAt = clock.elapsed();
     // A group of its own: Ctrl-C in the terminal is for us, and we end the pods in order.
-    this.#child = spawn(process.execPath, [...program.args], {
+    this.#child = spawn(process.execPath, ['--import', WARDEN, ...program.args], {
       cwd: program.directory,
       env: { PATH: process.env['PATH'] ?? '', ...program.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
     this.pid = this.#child.pid ?? -1;

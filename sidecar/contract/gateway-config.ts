@@ -22,7 +22,7 @@ export interface GatewayConfig {
   readonly generation: number;
   /** namespace/name of the VpnGateway, for logs and metrics. */
   readonly name: string;
-  /** A ticket of one audience opens at no other (KUBERNETES.md 20). */
+  /** A ticket of one audience opens at no other. */
   readonly audience: string;
   readonly identity: Identity;
   readonly listen: { readonly ikePort: number; readonly natPort: number; readonly httpPort: number; readonly peerPort: number };

@@ -3,7 +3,7 @@ import type { Secret } from './secret.ts';
 
 export interface KeyRing {
   readonly ringId: string;
-  /** Grows with every change; acknowledged in /status (KUBERNETES.md 16–18). */
+  /** Grows with every change; acknowledged in /status. */
   readonly generation: number;
   /** Exactly one is active. Ids are unique. */
   readonly keys: readonly RingKey[];

@@ -24,7 +24,7 @@ export interface Credentials {
 export interface Member {
   /** Position in the StatefulSet, 0 to 254; undefined for a client. */
   readonly ordinal: number | undefined;
-  /** 16 random bytes, new at every start (KUBERNETES: a pod holds no identity but its ordinal and a random incarnation). */
+  /** 16 random bytes, new at every start. */
   readonly incarnation: Bytes;
 }
 

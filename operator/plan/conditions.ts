@@ -29,7 +29,7 @@ export function conditions(drafts: readonly Draft[], shown: readonly Shown[], ge
   return drafts.map((draft) => {
     const before = shown.find(({ type }) => type === draft.type);
     const since = before?.status === draft.status ? before.lastTransitionTime : formatTime(now);
-    return { ...draft, observedGeneration: generation, lastTransitionTime: since };
+    return { ...draft, message: short(draft.message), observedGeneration: generation, lastTransitionTime: since };
   });
 }
 
@@ -44,6 +44,11 @@ export function transitions(drafts: readonly Draft[], shown: readonly Shown[]): 
     .map(({ status, reason, message }) => ({
       type: status === 'True' || ORDINARY.includes(reason) ? 'Normal' : 'Warning',
       reason,
-      message,
+      message: short(message),
     }));
 }
+
+/** What an event may have. */
+const LONGEST = 1_024;
+
+const short = (message: string): string => (message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message);

@@ -4,6 +4,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import { checkValue, Site } from '../../../crds/v1alpha1/fault.ts';
+import { definition } from '../../../crds/v1alpha1/schema.ts';
 import { type Manifest, type Observed, type Plan, plan } from '../../../operator/plan/plan.ts';
 import { readRing } from '../../../operator/plan/ring-secret.ts';
 import { act } from './act.ts';
@@ -28,6 +30,15 @@ describe('a plan', () => {
       const first = plan(observed);
       assert.deepEqual(first, plan(observed));
       assert.ok(first.checkAgainAt === undefined || Number.isFinite(first.checkAgainAt));
+    });
+
+    it(`writes a status that fits the schema, and events that are not too long: ${file}`, () => {
+      const { status, events } = plan(observed);
+      const schema = definition(observed.kind).schema.properties?.['status'] ?? {};
+      const site = new Site('status');
+      if (status) checkValue(schema, status, undefined, site);
+      assert.deepEqual(site.problems, []);
+      assert.ok(events.every(({ message }) => message.length <= 1024));
     });
 
     it(`says no secret outside the data of a key ring: ${file}`, () => {

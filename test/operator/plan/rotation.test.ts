@@ -83,7 +83,7 @@ describe('a key ring', () => {
         }
         assert.deepEqual(world.faults, []);
       }),
-      { numRuns: 1_500 },
+      { numRuns: 800 },
     );
   });
 
@@ -100,7 +100,7 @@ describe('a key ring', () => {
         assert.notEqual(hex(activeKey(present(world)).id), before);
         assert.ok(present(world).keys.every(({ state, openUntil }) => state === 'active' || openUntil !== undefined));
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
@@ -120,7 +120,7 @@ describe('a key ring', () => {
           keys,
         );
       }),
-      { numRuns: 100 },
+      { numRuns: 30 },
     );
   });
 

@@ -6,8 +6,9 @@
  */
 import { uninstall } from '../child.ts';
 import type { Context } from '../context.ts';
-import type { InPhase, OwnExchange } from '../sa.ts';
+import { type InPhase, inPhase, type OwnExchange } from '../sa.ts';
 import type { Output, Reply, Step } from '../step.ts';
+import { yieldTo } from '../succession.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { request as sendRequest } from '../window.ts';
 import { Reader, u32Bytes } from '../wire/bytes.ts';
@@ -31,6 +32,10 @@ export function respond(sa: InPhase<'established' | 'closing' | 'replaced'>, pay
 /** The peer deletes the IKE SA; a ticket of it stays good unless the policy says otherwise. */
 function endedByPeer(sa: InPhase<'established' | 'closing' | 'replaced'>, ctx: Context): Step {
   const { phase } = sa;
+  // RFC 7296 §2.8.2: the peer is done with the rekey of its own, and does not know yet that we began one too.
+  const yielded =
+    inPhase(sa, 'established') && sa.phase.exchange?.kind === 'rekeyIke' && yieldTo(sa.phase.exchange.rival, sa, ctx);
+  if (yielded) return yielded;
   if (phase.name === 'established' && phase.ticketId && ctx.policy?.config.tickets.revokeOnDelete)
     ctx.spent.spend(phase.ticketId, phase.reauthenticateBy);
   const outputs = phase.name === 'established' ? voidTicket(sa, 'the gateway deleted the IKE SA') : [];

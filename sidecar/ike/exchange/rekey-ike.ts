@@ -18,13 +18,12 @@ import {
   type IkeSa,
   type InPhase,
   type Intent,
-  inPhase,
-  later,
   NEVER,
   type OwnExchange,
   ownSpi,
 } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
+import { inherit, retire, wantTicket, yieldTo } from '../succession.ts';
 import { termsOf } from '../terms.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { jittered, rekeyedWindow, request as sendRequest } from '../window.ts';
@@ -33,8 +32,6 @@ import type { PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import * as informational from './informational.ts';
 
-/** How long the peer that rekeyed has to delete the old SA. */
-const REPLACED_MS = 30_000;
 type Rekeying = Extract<OwnExchange, { kind: 'rekeyIke' }>;
 
 export function initiate(sa: InPhase<'established'>, { group }: Extract<Intent, { kind: 'rekeyIke' }>, ctx: Context): Step {
@@ -106,14 +103,9 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni: offer.nonce, nr: answer.nonce.data, spiI, spiR });
   const bare = successor(sa, { role: 'initiator', spiI, spiR, suite, keys }, ctx);
   const lowest = lowerNonce(offer.nonce, answer.nonce.data);
-  const winner = rival && ctx.find(rival.spi);
   // RFC 7296 §2.8.2: the SA with the lowest nonce goes, by its maker; the other inherits the children.
-  if (winner && inPhase(winner, 'established') && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest))
-    return {
-      sa: retire(sa, ctx),
-      born: [wantTicket(inherit(winner, sa)), wanting(bare, { kind: 'deleteIke' })],
-      outputs: [rekeyed(sa, winner)],
-    };
+  const lost = rival && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest) ? yieldTo(rival, sa, ctx) : undefined;
+  if (lost) return { ...lost, born: [...lost.born, wanting(bare, { kind: 'deleteIke' })] };
   const heir = inherit(bare, sa);
   const tickets = [...voidTicket(sa, 'the IKE SA was rekeyed'), ...keepTicket(heir, answer.notifies, ctx)];
   const end = informational.initiateEnd(withChildren(sa, []), ctx);
@@ -124,27 +116,13 @@ function refused(sa: InPhase<'established'>, { offer, rival }: Rekeying, { notif
   const outputs: Output[] = [refusedBy(sa, notifies)];
   const group = otherGroup(notifies, offer.ke.id, termsOf(sa, ctx).ike.keyExchange);
   if (group !== undefined) return { sa: wanting(sa, { kind: 'rekeyIke', group }), outputs };
-  const winner = rival && ctx.find(rival.spi);
   // Our own attempt came to nothing, so the peer's is the new SA.
-  if (winner && inPhase(winner, 'established')) return { sa: retire(sa, ctx), born: [wantTicket(inherit(winner, sa))], outputs };
+  const yielded = yieldTo(rival, sa, ctx);
+  if (yielded) return { ...yielded, outputs: [...outputs, ...yielded.outputs] };
   return { sa: { ...sa, phase: { ...sa.phase, rekeyAt: retryAt(ctx) } }, outputs };
 }
 
 const withInner = (sa: EstablishedSa, inner: Established['inner']): EstablishedSa => ({ ...sa, phase: { ...sa.phase, inner } });
-
-/** Takes over what the old SA had: children, addresses, and what was still to be done with the children. */
-function inherit(heir: EstablishedSa, old: InPhase<'established'>): EstablishedSa {
-  const wanted = old.phase.wanted.filter(
-    ({ kind }) => kind === 'rekeyChild' || kind === 'deleteChild' || kind === 'newChild' || kind === 'deleteIke',
-  );
-  return {
-    ...heir,
-    phase: { ...heir.phase, children: old.phase.children, inner: old.phase.inner, wanted: [...heir.phase.wanted, ...wanted] },
-  };
-}
-
-/** RFC 5723 §4.1, §6.2: after a rekey that the gateway began, the client asks for a new ticket. */
-const wantTicket = (sa: EstablishedSa): EstablishedSa => (sa.connection?.tickets ? wanting(sa, { kind: 'requestTicket' }) : sa);
 
 function successor(
   sa: EstablishedSa,
@@ -161,15 +139,6 @@ function successor(
 }
 
 const lineage = ({ phase }: EstablishedSa) => ({ from: 'rekey', oldD: phase.keys.d, oldPrf: phase.suite.prf }) as const;
-
-function retire(sa: EstablishedSa, ctx: Context): IkeSa {
-  const { suite, keys, nat, fragmentation } = sa.phase;
-  return {
-    ...sa,
-    window: { ...sa.window, sent: undefined },
-    phase: { name: 'replaced', suite, keys, nat, fragmentation, until: later(ctx.now, REPLACED_MS) },
-  };
-}
 
 const rekeyed = (old: IkeSa, { spiI, spiR }: Pick<IkeSa, 'spiI' | 'spiR'>): Output =>
   event({ name: 'ike-rekeyed', newSpiI: spiI, newSpiR: spiR, ...which(old) });

@@ -1,0 +1,42 @@
+/** What passes from an IKE SA to the one that a rekey made of it (RFC 7296 §2.8, §2.8.2). */
+import { wanting } from './child-exchange.ts';
+import type { Context } from './context.ts';
+import { type IkeSa, type InPhase, inPhase, later } from './sa.ts';
+import type { Step } from './step.ts';
+import { type EstablishedSa, voidTicket } from './ticket-request.ts';
+
+/** How long the peer that rekeyed has to delete the old SA. */
+const REPLACED_MS = 30_000;
+
+/** Takes over what the old SA had: children, addresses, and what was still to be done with the children. */
+export function inherit(heir: EstablishedSa, old: InPhase<'established'>): EstablishedSa {
+  const wanted = old.phase.wanted.filter(
+    ({ kind }) => kind === 'rekeyChild' || kind === 'deleteChild' || kind === 'newChild' || kind === 'deleteIke',
+  );
+  return {
+    ...heir,
+    phase: { ...heir.phase, children: old.phase.children, inner: old.phase.inner, wanted: [...heir.phase.wanted, ...wanted] },
+  };
+}
+
+/** RFC 5723 §4.1, §6.2: after a rekey that the gateway began, the client asks for a new ticket. */
+export const wantTicket = (sa: EstablishedSa): EstablishedSa =>
+  sa.connection?.tickets ? wanting(sa, { kind: 'requestTicket' }) : sa;
+
+/** Keeps the keys to answer the peer with, until that has deleted it. */
+export function retire(sa: InPhase<'established'>, ctx: Context): IkeSa {
+  const { suite, keys, nat, fragmentation } = sa.phase;
+  return {
+    ...sa,
+    window: { ...sa.window, sent: undefined },
+    phase: { name: 'replaced', suite, keys, nat, fragmentation, until: later(ctx.now, REPLACED_MS) },
+  };
+}
+
+/** Both rekeyed at once, and the SA that the peer began is the one that stays. Undefined when there is none. */
+export function yieldTo(rival: { readonly spi: string } | undefined, sa: InPhase<'established'>, ctx: Context) {
+  const winner = rival && ctx.find(rival.spi);
+  if (!winner || !inPhase(winner, 'established')) return undefined;
+  const outputs = voidTicket(sa, 'the IKE SA was rekeyed');
+  return { sa: retire(sa, ctx), born: [wantTicket(inherit(winner, sa))], outputs } satisfies Step;
+}

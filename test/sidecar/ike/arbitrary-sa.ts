@@ -1,0 +1,225 @@
+/** Any IKE SA in any phase, and the parts of which it consists; a phase that is missing here does not compile. */
+import fc from 'fast-check';
+import type { Algorithms } from '../../../sidecar/contract/gateway-config.ts';
+import type { Child, ChildOffer } from '../../../sidecar/ike/child.ts';
+import type { Connection, HeldTicket } from '../../../sidecar/ike/connection.ts';
+import type { EspSuite, IkeSuite } from '../../../sidecar/ike/crypto/suite.ts';
+import type {
+  Established,
+  FirstMessages,
+  Fragments,
+  Handshake,
+  Identity,
+  IkeOffer,
+  IkeSa,
+  Instant,
+  Intent,
+  Keyed,
+  KeyPair,
+  OwnExchange,
+  Path,
+  Phase,
+  PhaseName,
+  Rival,
+  Secured,
+  Sent,
+  Window,
+} from '../../../sidecar/ike/sa.ts';
+import type { TicketState } from '../../../sidecar/ike/ticket.ts';
+import { type Bytes, hex } from '../../../sidecar/ike/wire/bytes.ts';
+import type { Proposal } from '../../../sidecar/ike/wire/payload.ts';
+import { blob, payloadOf, selector } from '../../harness/arbitrary-payload.ts';
+
+type Fields<T> = { [K in keyof T]-?: fc.Arbitrary<T[K]> };
+const record = <T>(fields: Fields<T>): fc.Arbitrary<T> => fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
+const some = <T>(arbitrary: fc.Arbitrary<T>, maxLength = 3): fc.Arbitrary<T[]> => fc.array(arbitrary, { maxLength });
+
+const instant = fc.oneof(fc.nat(2 ** 42), fc.constantFrom(0, Number.POSITIVE_INFINITY)) as fc.Arbitrary<Instant>;
+const u16 = fc.nat(0xffff);
+const u32 = fc.nat(0xffff_ffff);
+const spi: fc.Arbitrary<string> = blob(8, 8).map(hex);
+const text = fc.constantFrom('', 'home', 'büro', '__proto__');
+const path: fc.Arbitrary<Path> = fc.constantFrom(
+  { local: '192.0.2.1:500', remote: '198.51.100.7:4500' },
+  { local: '[2001:db8::1]:4500', remote: '[2001:db8::2]:61000' },
+);
+export const identity: fc.Arbitrary<Identity> = record<Identity>({ idType: fc.nat(255), data: blob() });
+export const address: fc.Arbitrary<Bytes> = fc.constantFrom(4, 16).chain((length) => blob(length, length));
+
+const ikeSuite: fc.Arbitrary<IkeSuite> = record<IkeSuite>({ encr: u16, keyBits: u16, integ: u16, prf: u16, ke: u16 });
+const espSuite: fc.Arbitrary<EspSuite> = record<EspSuite>({ encr: u16, keyBits: u16, integ: u16, ke: u16, esn: fc.boolean() });
+const keyPair: fc.Arbitrary<KeyPair> = record<KeyPair>({ id: u16, privateKey: blob(), publicValue: blob() });
+const selectors = some(selector);
+const proposals: fc.Arbitrary<readonly Proposal[]> = payloadOf.SA.map((payload) => payload.proposals);
+
+export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
+  ticketId: blob(16, 16),
+  issuedAt: instant,
+  expiresAt: instant,
+  idI: identity,
+  idR: identity,
+  authenticated: maybe(identity),
+  authMethod: fc.nat(255),
+  authenticatedAt: instant,
+  reauthenticateBy: instant,
+  certificate: maybe(fc.record({ fingerprint: blob(), serial: blob() }, { noNullPrototype: true })),
+  suite: ikeSuite,
+  skD: blob(20, 64),
+  spiI: spi,
+  spiR: spi,
+  pod: maybe(fc.nat(254)),
+  inner: some(address),
+});
+
+const heldTicket: fc.Arbitrary<HeldTicket> = record<HeldTicket>({
+  ticket: blob(),
+  expiresAt: instant,
+  suite: ikeSuite,
+  skD: blob(),
+  local: identity,
+  remote: identity,
+  authenticatedAt: instant,
+  reauthenticateBy: instant,
+  inner: some(address),
+});
+
+const algorithms: fc.Arbitrary<Algorithms> = record<Algorithms>({
+  encryption: some(fc.record({ id: u16, keyBits: u16 }, { noNullPrototype: true })),
+  integrity: some(u16),
+  prf: some(u16),
+  keyExchange: some(u16),
+});
+
+const connection: fc.Arbitrary<Connection> = record<Connection>({
+  name: text,
+  path,
+  natPath: path,
+  local: identity,
+  remote: maybe(identity),
+  psk: blob(),
+  ike: algorithms,
+  esp: algorithms,
+  addresses: fc.constant({ ipv4: true, ipv6: false }),
+  localTraffic: selectors,
+  remoteTraffic: selectors,
+  tickets: fc.boolean(),
+  forceEncapsulation: fc.boolean(),
+  rekeyMs: u32,
+  childRekeyMs: u32,
+  reauthenticationMs: u32,
+  deadPeerMs: u32,
+  retransmit: fc.constant({ firstMs: 500, factor: 1.8, attempts: 5 }),
+  fragmentBytes: u16,
+});
+
+const sent: fc.Arbitrary<Sent> = record<Sent>({ messageId: u32, datagrams: some(blob()), attempt: u16, due: instant });
+const fragments: fc.Arbitrary<Fragments> = record<Fragments>({
+  messageId: u32,
+  response: fc.boolean(),
+  total: u16,
+  first: fc.nat(255),
+  parts: fc.dictionary(fc.nat(20).map(String), blob(), { maxKeys: 4, noNullPrototype: true }),
+});
+const window: fc.Arbitrary<Window> = record<Window>({
+  next: u32,
+  expected: u32,
+  sent: maybe(sent),
+  answered: some(blob()),
+  fragments: maybe(fragments),
+});
+
+const secured: Fields<Secured> = {
+  suite: ikeSuite,
+  keys: fc.record(
+    { d: blob(), ai: blob(), ar: blob(), ei: blob(), er: blob(), pi: blob(), pr: blob() },
+    { noNullPrototype: true },
+  ),
+  nat: fc.record({ local: fc.boolean(), remote: fc.boolean() }, { noNullPrototype: true }),
+  fragmentation: fc.boolean(),
+};
+const first = record<FirstMessages>({ initiator: blob(), responder: blob(), ni: blob(), nr: blob() });
+const handshake = record<Handshake>({ began: instant, roundTrips: u16, keyExchanges: u16 });
+const key = fc.record({ encr: blob(), integ: blob() }, { noNullPrototype: true });
+const child: fc.Arbitrary<Child> = record<Child>({
+  spiIn: u32,
+  spiOut: u32,
+  suite: espSuite,
+  keyIn: key,
+  keyOut: key,
+  local: selectors,
+  remote: selectors,
+  rekeyAt: instant,
+  replacedUntil: maybe(instant),
+});
+const childOffer: fc.Arbitrary<ChildOffer> = record<ChildOffer>({
+  spiIn: u32,
+  nonce: blob(),
+  ke: maybe(keyPair),
+  proposals,
+  local: selectors,
+  remote: selectors,
+});
+const ikeOffer = record<IkeOffer>({ spi, nonce: blob(), ke: keyPair });
+const rival = <Spi>(of: fc.Arbitrary<Spi>): fc.Arbitrary<Rival<Spi> | undefined> =>
+  maybe(record<Rival<Spi>>({ spi: of, lowestNonce: blob() }));
+
+const intent: fc.Arbitrary<Intent> = fc.oneof(
+  fc.constantFrom<Intent>({ kind: 'newChild' }, { kind: 'rekeyIke' }, { kind: 'liveness' }, { kind: 'rekeyIke', group: 19 }),
+  u32.map((spiIn): Intent => ({ kind: 'rekeyChild', spiIn })),
+);
+const exchange: fc.Arbitrary<OwnExchange> = fc.oneof(
+  childOffer.map((offer): OwnExchange => ({ kind: 'newChild', offer })),
+  fc.tuple(u32, childOffer, rival(u32)).map(([old, offer, one]): OwnExchange => ({ kind: 'rekeyChild', old, offer, rival: one })),
+  fc.tuple(ikeOffer, rival(spi)).map(([offer, one]): OwnExchange => ({ kind: 'rekeyIke', offer, rival: one })),
+  u32.map((spiIn): OwnExchange => ({ kind: 'deleteChild', spiIn })),
+  fc.constantFrom<OwnExchange>({ kind: 'liveness' }, { kind: 'requestTicket' }),
+);
+
+const keyed: Fields<Omit<Keyed, 'name'>> = { ...secured, connection, handshake, first, resumed: maybe(heldTicket) };
+const established: Fields<Omit<Established, 'name'>> = {
+  ...secured,
+  kind: fc.constantFrom('full', 'resumed'),
+  local: identity,
+  remote: identity,
+  since: instant,
+  authenticatedAt: instant,
+  reauthenticateBy: instant,
+  rekeyAt: instant,
+  heardAt: instant,
+  children: some(child, 2),
+  inner: some(address),
+  replaces: maybe(fc.record({ spiR: spi, pod: maybe(fc.nat(254)) }, { noNullPrototype: true })),
+  ticketId: maybe(blob(16, 16)),
+  exchange: maybe(exchange),
+  wanted: some(intent),
+};
+
+const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { name: N }>, 'name'>> } = {
+  initSent: record({ connection, handshake, nonce: blob(), ke: keyPair, request: blob(), retries: u16 }),
+  resumeSent: record({ connection, handshake, nonce: blob(), ticket: heldTicket, request: blob(), retries: u16 }),
+  keyed: record(keyed),
+  authSent: record({ ...keyed, offer: childOffer }),
+  halfOpen: record({ ...secured, first, resumed: maybe(ticketState), since: instant, until: instant }),
+  established: record(established),
+  replaced: record({ ...secured, until: instant }),
+  closing: record({ ...secured, remote: identity }),
+  gone: record({ ...secured, until: instant }),
+};
+
+const inPhase = <N extends PhaseName>(name: N): fc.Arbitrary<Phase> =>
+  phases[name].map((fields) => ({ name, ...fields }) as unknown as Phase);
+
+/** In one of these phases. */
+export const saIn = (...names: readonly PhaseName[]): fc.Arbitrary<IkeSa> =>
+  record<IkeSa>({
+    role: fc.constantFrom('initiator', 'responder'),
+    spiI: spi,
+    spiR: spi,
+    path,
+    window,
+    connection: maybe(connection),
+    phase: fc.oneof(...names.map(inPhase)),
+  });
+
+export const phaseNames = Object.keys(phases) as readonly PhaseName[];

@@ -46,7 +46,10 @@ export class Client {
   /** Done when the first session is there. @throws Error when there will be none: it failed and is to run `once`, or was closed before. */
   connect(): Promise<Established> {
     this.#running ??= this.#lifeline.run();
-    this.#running.then((failure) => this.#established.reject(new Error(failure ?? 'closed before there was a session')));
+    this.#running.then(
+      (failure) => this.#established.reject(new Error(failure ?? 'closed before there was a session')),
+      (error: unknown) => this.#established.reject(error),
+    );
     return this.#established.promise;
   }
 

@@ -86,12 +86,12 @@ export function connectionOf(
   };
 }
 
-const FIRST_RETRANSMISSION_MS = { least: 20, most: 500 };
+const LONGEST_FIRST_WAIT_MS = 500;
 
 /** Half of the time to death is silence, the other half is questions: four of them or more, each wait twice the one before (RFC 7296 §2.4). */
 function retransmission(withinMs: number): Retransmit {
-  const firstMs = Math.min(Math.max(Math.floor(withinMs / 15), FIRST_RETRANSMISSION_MS.least), FIRST_RETRANSMISSION_MS.most);
-  return { firstMs, factor: 2, attempts: Math.max(4, Math.ceil(Math.log2(withinMs / firstMs + 1))) };
+  const attempts = Math.max(4, Math.ceil(Math.log2(withinMs / LONGEST_FIRST_WAIT_MS + 1)));
+  return { firstMs: Math.max(5, Math.floor(withinMs / (2 ** attempts - 1))), factor: 2, attempts };
 }
 
 export const dialled = ({ host, ikePort }: GatewayAddress): string => formatEndpoint(host, ikePort);

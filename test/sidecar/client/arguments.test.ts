@@ -1,0 +1,138 @@
+/** The command line: what it takes, and that each refusal names the flag and the remedy. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseArguments } from '../../../sidecar/client/arguments.ts';
+import { FLAGS, parseGateway } from '../../../sidecar/client/flags.ts';
+import { usage } from '../../../sidecar/client/usage.ts';
+import { ALICE, fqdn } from '../../harness/policy.ts';
+
+const ESSENTIAL = ['connect', '--gateway', 'vpn.example.com', '--id', 'alice@example.com', '--psk-file', 'alice.psk'];
+
+function accepted(...more: readonly string[]) {
+  const line = parseArguments([...ESSENTIAL, ...more]);
+  assert.ok(line.command === 'connect', JSON.stringify(line));
+  return line.connect;
+}
+
+function refused(...argv: readonly string[]): readonly string[] {
+  const line = parseArguments(argv);
+  assert.ok(line.command === 'refuse', JSON.stringify(line));
+  return line.problems;
+}
+
+describe('the command line of the client', () => {
+  it('needs gateway, identity and key file, and has defaults for the rest', () => {
+    const connect = accepted();
+    assert.deepEqual(connect.gateway, { host: 'vpn.example.com', ikePort: 500, natPort: 4500 });
+    assert.deepEqual(connect.identity, ALICE);
+    assert.deepEqual(connect.options, {});
+    const { pskFile, ticketFile, ping, tun, json, suspendOnExit, crypto, logLevel } = connect;
+    assert.deepEqual(
+      { pskFile, ticketFile, ping, tun, json, suspendOnExit, crypto, logLevel },
+      {
+        pskFile: 'alice.psk',
+        ticketFile: undefined,
+        ping: undefined,
+        tun: undefined,
+        json: false,
+        suspendOnExit: false,
+        crypto: 'auto',
+        logLevel: 'error',
+      },
+    );
+  });
+
+  it('takes every flag', () => {
+    const connect = accepted(
+      ...[
+        '--nat-port',
+        '4501',
+        '--remote-id',
+        'vpn.example.com',
+        '--ticket-file',
+        't.json',
+        '--ping',
+        '10.8.0.1',
+        '--interval',
+        '200ms',
+      ],
+      ...['--count', '3', '--tun', 'vpn0', '--json', '--dead-peer', '2s', '--source', '127.0.0.1', '--once', '--suspend-on-exit'],
+      ...[
+        '--proposal',
+        'aes256gcm16-prfsha384-x25519',
+        '--esp-proposal',
+        'chacha20poly1305-none',
+        '--crypto',
+        'noble',
+        '--log-level',
+        'debug',
+      ],
+    );
+    assert.deepEqual(connect.ping, { address: Uint8Array.of(10, 8, 0, 1), intervalMs: 200, count: 3 });
+    const { ike, esp, remoteIdentity, ...rest } = connect.options;
+    assert.deepEqual(rest, { source: '127.0.0.1', deadPeerMs: 2_000, once: true });
+    assert.deepEqual(remoteIdentity, fqdn('vpn.example.com'));
+    assert.deepEqual([ike?.encryption, ike?.prf, ike?.keyExchange], [[{ id: 20, keyBits: 256 }], [6], [31]]);
+    assert.deepEqual([esp?.encryption, esp?.prf, esp?.keyExchange], [[{ id: 28, keyBits: 0 }], [], [0]]);
+    assert.deepEqual(accepted('--no-ticket').options, { tickets: false });
+  });
+
+  it('says all that is missing at once', () => {
+    const problems = refused('connect');
+    assert.equal(problems.length, 3);
+    assert.match(problems.join('\n'), /^--gateway: missing; write for instance vpn\.example\.com/m);
+    assert.match(problems.join('\n'), /^--id: missing; .*\n--psk-file: missing; /m);
+  });
+
+  for (const [flags, words] of [
+    [['--count', 'many', '--ping', '10.8.0.1'], /^--count: not a number: "many"; write a whole number from 1 on$/m],
+    [['--ping', '10.8.0'], /^--ping: not an address: "10\.8\.0"; write an IPv4 or IPv6 address/m],
+    [['--ping'], /^--ping: needs an address; /m],
+    [['--count', '3'], /^--count: there are no pings; add --ping ADDRESS$/m],
+    [['--dead-peer', '10'], /^--dead-peer: not a span of time: "10"; write a whole number with its unit/m],
+    [['--dead-peer', '1ms'], /^--dead-peer: not a span of time: "1ms"; .* from 200ms/m],
+    [['--json=yes'], /^--json: takes no value; write it alone$/m],
+    [['--crypto', 'rot13'], /^--crypto: not a provider: "rot13"; write auto, noble or openssl$/m],
+    [['--proposal', 'aes256gcm16-rot13'], /^--proposal: not a proposal for IKE: .* join keywords by -: aes256gcm16/m],
+    [['--esp-proposal', 'prfsha256'], /^--esp-proposal: not a proposal for ESP/m],
+    [['--source', 'eth0'], /^--source: not an address/m],
+    [['--nat-port', '500'], /^--nat-port: the port 500 is in --gateway already/m],
+    [['--tun', 'a/b'], /^--tun: not the name of an interface/m],
+    [['--ticket-file', 't', '--no-ticket'], /^--ticket-file: of no use with --no-ticket; leave one of the two out$/m],
+    [['--id', 'bob@example.com'], /^--id: given 2 times; give it once$/m],
+    [['--verbose'], /^--verbose: not a flag; see --help$/m],
+  ] as const) {
+    it(`refuses ${flags.join(' ')} with its remedy`, () => assert.match(refused(...ESSENTIAL, ...flags).join('\n'), words));
+  }
+
+  it('takes no secret, and does not repeat one', () => {
+    const problems = refused(...ESSENTIAL, '--psk', 'hunter2').join('\n');
+    assert.match(problems, /^--psk: not a flag; a secret never stands on the command line: .* --psk-file$/m);
+    assert.doesNotMatch(problems, /hunter2/);
+  });
+
+  it('refuses what is no command', () => assert.match(refused('disconnect').join('\n'), /begin with: connect/));
+
+  it('answers --help, --version and silence', () => {
+    assert.equal(parseArguments([]).command, 'help');
+    assert.equal(parseArguments(['help']).command, 'help');
+    assert.equal(parseArguments(['connect', '--help']).command, 'help');
+    assert.equal(parseArguments(['--version']).command, 'version');
+    for (const { name } of Object.values(FLAGS)) assert.match(usage(), new RegExp(`^  --${name}\\b`, 'm'));
+  });
+
+  for (const [text, expected] of [
+    ['vpn.example.com', { host: 'vpn.example.com', ikePort: 500 }],
+    ['vpn.example.com:1500', { host: 'vpn.example.com', ikePort: 1500 }],
+    ['192.0.2.1:500', { host: '192.0.2.1', ikePort: 500 }],
+    ['2001:db8::1', { host: '2001:db8::1', ikePort: 500 }],
+    ['[2001:db8::1]:1500', { host: '2001:db8::1', ikePort: 1500 }],
+    ['192.0.2', undefined],
+    ['vpn.example.com:0', undefined],
+    ['vpn.example.com:66000', undefined],
+    ['[vpn]:500', undefined],
+    ['', undefined],
+  ] as const) {
+    it(`reads the gateway ${JSON.stringify(text)}`, () => assert.deepEqual(parseGateway(text), expected));
+  }
+});

@@ -139,14 +139,16 @@ export function concludeChild(
   ctx: Context,
 ): Child {
   const { peerSpi, suite } = acceptedEsp(answer.sa.proposals, offer.proposals);
-  if (suite.ke !== (offer.ke?.id ?? Ke.NONE) || (offer.ke && answer.ke?.group !== offer.ke.id))
-    throw unasked('another key exchange');
+  // RFC 7296 §3.3.6: with NONE, where we offered that too, a KE payload does not matter.
+  if (suite.ke !== Ke.NONE && (suite.ke !== offer.ke?.id || suite.ke !== answer.ke?.group)) throw unasked('another key exchange');
   const local = answer.tsi.selectors;
   const remote = answer.tsr.selectors;
   // RFC 7296 §2.9: "the responder ... narrows"; it cannot widen.
   if (!within(local, offer.local) || !within(remote, offer.remote)) throw unasked('traffic selectors beyond the offer');
   const shared =
-    offer.ke && answer.ke ? keyExchangeOf(ctx.crypto, offer.ke.id).agree(offer.ke.privateKey, answer.ke.data) : undefined;
+    suite.ke !== Ke.NONE && offer.ke && answer.ke
+      ? keyExchangeOf(ctx.crypto, suite.ke).agree(offer.ke.privateKey, answer.ke.data)
+      : undefined;
   const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
   const parts = { spiIn: offer.spiIn, spiOut: peerSpi, suite, keys, side: 'initiator', local, remote } as const;
   return newChild(parts, termsOf(sa, ctx).childRekeyMs, ctx);
@@ -171,7 +173,10 @@ const unasked = (what: string): ProtocolError => new ProtocolError('refuse', Not
 export function trafficOf(sa: IkeSa & { readonly phase: Pick<Established, 'inner'> }, ctx: Context): Traffic {
   const inner = sa.phase.inner.map(addressSelector);
   const { connection } = sa;
-  if (!connection) return { local: inForce(ctx).config.routes.map(prefixSelector), remote: inner };
+  if (!connection) {
+    const routes = inForce(ctx).config.routes.map(prefixSelector);
+    return { local: routes.filter(({ start }) => inner.some((one) => one.start.length === start.length)), remote: inner };
+  }
   return { local: inner.length > 0 ? inner : connection.localTraffic, remote: connection.remoteTraffic };
 }
 

@@ -106,6 +106,8 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
       return sa.phase.children.some(({ spiIn }) => spiIn === intent.spiIn)
         ? informational.initiate(sa, intent, ctx)
         : { sa, outputs: [] };
+    case 'disown':
+      return informational.initiate(sa, { kind: 'deleteChild', spiIn: intent.spiIn }, ctx);
     default:
       return informational.initiate(sa, intent, ctx);
   }

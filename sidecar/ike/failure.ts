@@ -1,17 +1,19 @@
 /** What an error makes of a message and its SA (RFC 7296 §2.21): the one place where ProtocolErrors end. */
+import { retryAt, wanting, withChildren } from './child-exchange.ts';
 import type { Context } from './context.ts';
 import { UNEXPECTED } from './dispatch.ts';
 import type { ProtocolError } from './error.ts';
 import { HALF_OPEN_LIMIT, nameOfNotify, respondInClear, SESSION_LIMIT } from './first-exchange.ts';
 import { NOT_AUTHENTIC, type SecuredSa } from './protection.ts';
 import { OUT_OF_WINDOW, UNPROTECTED } from './reception.ts';
-import { type IkeSa, later, type Path } from './sa.ts';
+import { type IkeSa, type InPhase, inPhase, later, type Path } from './sa.ts';
 import { type ClosedWhy, type DropReason, event, type Output, type Step, which } from './step.ts';
-import { answer, isFirstExchange } from './window.ts';
+import { voidTicket } from './ticket-request.ts';
+import { answer, concluded, isFirstExchange, request } from './window.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
 import { type Header, type Message, NO_SPI } from './wire/message.ts';
 import { notify } from './wire/payload.ts';
-import { Exchange, Notify } from './wire/registry.ts';
+import { Exchange, Notify, Protocol } from './wire/registry.ts';
 
 /** How far a datagram had come when it failed. */
 export interface Stage {
@@ -21,6 +23,8 @@ export interface Stage {
   sa: IkeSa | undefined;
   /** With keys, and the message was whole and authentic. */
   authentic: SecuredSa | undefined;
+  /** What the message did before it failed. */
+  outputs: readonly Output[];
 }
 
 /** How long a dead SA still answers its last request. */
@@ -28,8 +32,12 @@ const GONE_MS = 10_000;
 
 export function failure(error: ProtocolError, stage: Stage, ctx: Context): Step {
   const { message, authentic } = stage;
-  if (authentic && message)
-    return message.response ? failedResponse(error, authentic) : failedRequest(error, authentic, message, stage.path, ctx);
+  if (authentic && message) {
+    const step = message.response
+      ? failedResponse(error, authentic, message, ctx)
+      : failedRequest(error, authentic, message, stage.path, ctx);
+    return { ...step, outputs: [...stage.outputs, ...step.outputs] };
+  }
   if (error.verdict === 'drop') return { sa: stage.sa, outputs: [dropped(error, stage)] };
   if (stage.sa && message?.response)
     return { sa: undefined, closes: 'handshake failed', outputs: [refused(error, 'peer', stage.sa, message)] };
@@ -69,7 +77,8 @@ function rawHeader(datagram: Bytes): Header | undefined {
 function failedRequest(error: ProtocolError, sa: SecuredSa, message: Message, path: Path, ctx: Context): Step {
   const payloads = [notify(error.verdict === 'drop' ? Notify.INVALID_SYNTAX : error.notify, error.data)];
   const outputs = [refused(error, 'us', sa, message)];
-  if (error.verdict === 'refuse') {
+  // RFC 7296 §2.21.2: in IKE_AUTH an unknown critical payload ends the SA too.
+  if (error.verdict === 'refuse' && sa.phase.name !== 'halfOpen') {
     const alive = answer(sa, sa, { ...message, path }, payloads, ctx);
     return { sa: alive.sa, outputs: [...alive.outputs, ...outputs] };
   }
@@ -78,18 +87,34 @@ function failedRequest(error: ProtocolError, sa: SecuredSa, message: Message, pa
 }
 
 /** RFC 7296 §2.21: the exchange came to nothing; what the peer may not say ends the SA. */
-function failedResponse(error: ProtocolError, sa: SecuredSa): Step {
-  const outputs = [refused(error, 'us', sa, { exchange: Exchange.INFORMATIONAL })];
-  if (error.verdict !== 'refuse' || sa.phase.name !== 'established')
-    return { sa: undefined, closes: whyClosed(error, sa), outputs };
-  const phase = { ...sa.phase, exchange: undefined };
-  return { sa: { ...sa, phase, window: { ...sa.window, sent: undefined, fragments: undefined } }, outputs };
+function failedResponse(error: ProtocolError, sa: SecuredSa, message: Message, ctx: Context): Step {
+  const outputs = [refused(error, 'us', sa, message)];
+  if (error.verdict === 'refuse' && inPhase(sa, 'established') && sa.phase.exchange?.kind !== 'rekeyIke')
+    return { sa: undone(sa, ctx), outputs };
+  return { sa: undefined, closes: whyClosed(error, sa), outputs: [...farewell(sa, ctx), ...outputs] };
+}
+
+/** RFC 7296 §2.21: "clean up the IKE state (for example, by sending a Delete for a bad SA)": the peer believes in a child that we do not have. */
+function undone(sa: InPhase<'established'>, ctx: Context): IkeSa {
+  const { exchange, children } = sa.phase;
+  const free = concluded({ ...sa, phase: { ...sa.phase, exchange: undefined } });
+  if (exchange?.kind !== 'newChild' && exchange?.kind !== 'rekeyChild') return free;
+  const old = exchange.kind === 'rekeyChild' ? exchange.old : undefined;
+  const later = children.map((child) => (child.spiIn === old ? { ...child, rekeyAt: retryAt(ctx) } : child));
+  return wanting(withChildren(free, later), { kind: 'disown', spiIn: exchange.offer.spiIn });
+}
+
+/** The peer may believe in an SA that we do not have. Nobody waits for its answer, so it is said once. */
+function farewell(sa: SecuredSa, ctx: Context): readonly Output[] {
+  const { outputs } = request(sa, Exchange.INFORMATIONAL, [{ kind: 'D', protocol: Protocol.IKE, spis: [] }], ctx);
+  return inPhase(sa, 'established') ? [...outputs, ...voidTicket(sa, 'we deleted the IKE SA')] : outputs;
 }
 
 export function gone(sa: SecuredSa, ctx: Context): IkeSa {
   const { suite, keys, nat, fragmentation } = sa.phase;
   const window = { ...sa.window, sent: undefined, fragments: undefined };
-  return { ...sa, window, phase: { name: 'gone', suite, keys, nat, fragmentation, until: later(ctx.now, GONE_MS) } };
+  const proven = sa.phase.name !== 'halfOpen';
+  return { ...sa, window, phase: { name: 'gone', suite, keys, nat, fragmentation, proven, until: later(ctx.now, GONE_MS) } };
 }
 
 function whyClosed(error: ProtocolError, sa: IkeSa): ClosedWhy {

@@ -96,7 +96,7 @@ export class Gateway {
   }
 
   #receive(datagram: Bytes, path: Path, ctx: Context): Outputs {
-    const stage: Stage = { path, datagram, message: undefined, sa: undefined, authentic: undefined };
+    const stage: Stage = { path, datagram, message: undefined, sa: undefined, authentic: undefined, outputs: NOTHING };
     return this.#guarded(stage, ctx, () => this.#route(stage, ctx));
   }
 
@@ -151,6 +151,7 @@ export class Gateway {
     const payloads = decodePayloads(reception.first, new Reader(reception.bytes));
     const { sa: heard, outputs } = heardFrom(sa, message, stage.path, ctx);
     stage.authentic = heard;
+    stage.outputs = outputs;
     const step = message.response
       ? dispatch.conclude(concluded(heard), payloads, ctx)
       : this.#reply(heard, message, stage.path, dispatch.respond(heard, message.exchange, payloads, ctx), ctx);
@@ -333,7 +334,9 @@ function unused<T>(draw: () => T, isFree: (value: T) => boolean): T {
 }
 
 /** Words of a sibling belong to no SA yet. */
-const words = (datagram: Bytes): Stage => ({ path: NO_PATH, datagram, message: undefined, sa: undefined, authentic: undefined });
+const words = (datagram: Bytes): Stage => ({
+  ...{ path: NO_PATH, datagram, message: undefined, sa: undefined, authentic: undefined, outputs: NOTHING },
+});
 const NO_PATH: Path = { local: '', remote: '' };
 
 /** An authentic message: the peer lives, and perhaps it is elsewhere now. */

@@ -4,7 +4,7 @@ import { isUnderstood, OPTIONAL } from './proposal-choice.ts';
 import type { Proposal, Transform } from './wire/payload.ts';
 import { Notify } from './wire/registry.ts';
 
-/** The one proposal of the answer. @throws ProtocolError (abort, NO_PROPOSAL_CHOSEN) */
+/** The one proposal of the answer. @throws ProtocolError (refuse, NO_PROPOSAL_CHOSEN) */
 export function accepted(answer: readonly Proposal[], offered: readonly Proposal[]): Proposal {
   const [only, ...others] = answer;
   // RFC 7296 §2.7, §3.3.1: one proposal, with the number that it had in the offer.
@@ -27,4 +27,4 @@ const sameTransform = (ours: Transform, theirs: Transform): boolean =>
   ours.type === theirs.type && ours.id === theirs.id && ours.keyBits === theirs.keyBits && isUnderstood(theirs);
 
 export const inconsistent = (what: string): ProtocolError =>
-  new ProtocolError('abort', Notify.NO_PROPOSAL_CHOSEN, `the answer is not what was offered: ${what}`);
+  new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, `the answer is not what was offered: ${what}`);

@@ -42,5 +42,6 @@ function gather(sa: SecuredSa, message: Message & { readonly encrypted: Encrypte
 const isRepetition = ({ window }: SecuredSa, { response, messageId }: Message): boolean =>
   !response && messageId === window.expected - 1 && window.answered.length > 0;
 
-const isInWindow = ({ window }: SecuredSa, { response, messageId }: Message): boolean =>
-  response ? window.sent?.messageId === messageId : messageId === window.expected;
+/** What is dead repeats itself at most. */
+const isInWindow = ({ window, phase }: SecuredSa, { response, messageId }: Message): boolean =>
+  phase.name !== 'gone' && (response ? window.sent?.messageId === messageId : messageId === window.expected);

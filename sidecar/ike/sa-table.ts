@@ -59,7 +59,7 @@ export class SaTable {
 
   #index({ phase, spiI, path }: IkeSa, spi: string): void {
     if (phase.name === 'halfOpen') this.#byFirstRequest.set(firstRequest(spiI, path.remote), spi);
-    if (isUnproven(phase.name)) this.#halfOpen += 1;
+    if (isUnproven(phase)) this.#halfOpen += 1;
     if (phase.name !== 'established') return;
     this.#established += 1;
     const key = peerKey(phase.remote);
@@ -72,7 +72,7 @@ export class SaTable {
   #unindex({ phase, spiI, path }: IkeSa, spi: string): void {
     const first = firstRequest(spiI, path.remote);
     if (phase.name === 'halfOpen' && this.#byFirstRequest.get(first) === spi) this.#byFirstRequest.delete(first);
-    if (isUnproven(phase.name)) this.#halfOpen -= 1;
+    if (isUnproven(phase)) this.#halfOpen -= 1;
     if (phase.name !== 'established') return;
     this.#established -= 1;
     const key = peerKey(phase.remote);
@@ -83,6 +83,6 @@ export class SaTable {
   }
 }
 
-const isUnproven = (phase: IkeSa['phase']['name']): boolean => phase === 'halfOpen' || phase === 'gone';
+const isUnproven = (phase: IkeSa['phase']): boolean => phase.name === 'halfOpen' || (phase.name === 'gone' && !phase.proven);
 const firstRequest = (spiI: string, remote: string): string => `${spiI} ${remote}`;
 const peerKey = ({ idType, data }: Identity): string => `${idType} ${hex(data)}`;

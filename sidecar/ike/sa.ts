@@ -192,6 +192,8 @@ export interface Closing extends Secured {
 /** Dead, but still answers a repeated last request. */
 export interface Gone extends Secured {
   readonly name: 'gone';
+  /** Its peer had authenticated itself: no stranger makes us keep such ones. */
+  readonly proven: boolean;
   readonly until: Instant;
 }
 
@@ -201,6 +203,8 @@ export type Intent =
   | { readonly kind: 'rekeyChild'; readonly spiIn: number; readonly group?: number }
   | { readonly kind: 'rekeyIke'; readonly group?: number }
   | { readonly kind: 'deleteChild'; readonly spiIn: number }
+  /** The peer has a child with this SPI of ours, and we do not. */
+  | { readonly kind: 'disown'; readonly spiIn: number }
   | { readonly kind: 'deleteIke' }
   | { readonly kind: 'liveness' }
   | { readonly kind: 'requestTicket' };

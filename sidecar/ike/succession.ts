@@ -10,9 +10,7 @@ const REPLACED_MS = 30_000;
 
 /** Takes over what the old SA had: children, addresses, and what was still to be done with the children. */
 export function inherit(heir: EstablishedSa, old: InPhase<'established'>): EstablishedSa {
-  const wanted = old.phase.wanted.filter(
-    ({ kind }) => kind === 'rekeyChild' || kind === 'deleteChild' || kind === 'newChild' || kind === 'deleteIke',
-  );
+  const wanted = old.phase.wanted.filter(({ kind }) => kind !== 'rekeyIke' && kind !== 'liveness' && kind !== 'requestTicket');
   return {
     ...heir,
     phase: { ...heir.phase, children: old.phase.children, inner: old.phase.inner, wanted: [...heir.phase.wanted, ...wanted] },

@@ -6,7 +6,15 @@ import { open, type SecuredSa, seal } from '../../sidecar/ike/protection.ts';
 import { type FirstMessages, NEVER, type Path } from '../../sidecar/ike/sa.ts';
 import { newWindow } from '../../sidecar/ike/window.ts';
 import { concat, hex, Reader } from '../../sidecar/ike/wire/bytes.ts';
-import { decodeMessage, encodeMessage, type Header, type Message, NO_SPI } from '../../sidecar/ike/wire/message.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  encodePrefix,
+  type Fragment,
+  type Header,
+  type Message,
+  NO_SPI,
+} from '../../sidecar/ike/wire/message.ts';
 import { decodePayloads, type Kind, type Payload, type PayloadOf } from '../../sidecar/ike/wire/payload.ts';
 import { Encr, Exchange, Ke, Prf } from '../../sidecar/ike/wire/registry.ts';
 import { type Random, seeded } from './random.ts';
@@ -85,6 +93,23 @@ export class Peer {
     return seal(this.#sa(), this.header(exchange, sealing), payloads, sealing.limit ?? 60_000, this.#ctx());
   }
 
+  /** Any bytes inside an encrypted payload, which need not be payloads; with an AEAD. */
+  sealedRaw(
+    exchange: number,
+    first: number,
+    inner: Uint8Array,
+    sealing: Sealing & { readonly fragment?: Fragment } = {},
+  ): Uint8Array {
+    const { suite, keys, role } = this;
+    const encryption = crypto.encryption(suite.encr, suite.keyBits);
+    if (!encryption?.aead || !keys) throw new Error('no AEAD, or no keys');
+    const iv = this.random(encryption.ivLength);
+    const plaintext = concat(inner, Uint8Array.of(0)); // no padding
+    const bodyLength = iv.length + plaintext.length + encryption.icvLength;
+    const aad = encodePrefix(this.header(exchange, sealing), { first, bodyLength, fragment: sealing.fragment });
+    return concat(aad, iv, encryption.seal(role === 'initiator' ? keys.ei : keys.er, iv, plaintext, aad));
+  }
+
   /** Sends these datagrams; answers what the subject says to that. */
   send(datagrams: readonly Uint8Array[], path = this.path): Heard[] {
     return this.hear(datagrams.flatMap((bytes) => this.subject.receive(bytes, path)));
@@ -142,7 +167,15 @@ export class Peer {
   #sa(): SecuredSa {
     const { role, spiI, spiR, path, suite, keys, fragmentation } = this;
     if (!keys) throw new Error('this peer has no keys yet');
-    const phase = { name: 'gone', suite, keys, nat: { local: false, remote: false }, fragmentation, until: NEVER } as const;
+    const phase = {
+      name: 'gone',
+      suite,
+      keys,
+      nat: { local: false, remote: false },
+      fragmentation,
+      proven: true,
+      until: NEVER,
+    } as const;
     return { role, spiI, spiR, path, window: newWindow(), connection: undefined, phase };
   }
 

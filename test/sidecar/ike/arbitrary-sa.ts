@@ -204,7 +204,7 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
   established: record(established),
   replaced: record({ ...secured, until: instant }),
   closing: record({ ...secured, remote: identity }),
-  gone: record({ ...secured, until: instant }),
+  gone: record({ ...secured, proven: fc.boolean(), until: instant }),
 };
 
 const inPhase = <N extends PhaseName>(name: N): fc.Arbitrary<Phase> =>

@@ -47,8 +47,8 @@ const espOffer = (...transforms: Transform[]): Proposal => ({ number: 1, protoco
 const plainIke = [encr(Encr.AES_GCM_16, 256), prf(Prf.HMAC_SHA2_256), ke(Ke.CURVE25519)];
 const plainEsp = [encr(Encr.AES_GCM_16, 256), esn(Esn.NO_ESN)];
 
-const abort = (error: unknown): boolean =>
-  error instanceof ProtocolError && error.verdict === 'abort' && error.notify === Notify.NO_PROPOSAL_CHOSEN;
+const refuse = (error: unknown): boolean =>
+  error instanceof ProtocolError && error.verdict === 'refuse' && error.notify === Notify.NO_PROPOSAL_CHOSEN;
 
 const some = <T>(all: readonly T[]): fc.Arbitrary<T[]> => fc.shuffledSubarray([...all], { minLength: 1 });
 const algorithms: fc.Arbitrary<Algorithms> = fc.record({
@@ -302,22 +302,22 @@ describe('the answer to our offer', () => {
     ],
   };
   for (const [what, proposals] of Object.entries(refused)) {
-    it(`is refused with ${what}`, () => assert.throws(() => acceptedIke(proposals, offered), abort));
+    it(`is refused with ${what}`, () => assert.throws(() => acceptedIke(proposals, offered), refuse));
   }
 
   it('may leave out the key exchange of a child where we offered none', () => {
     const lax = espProposals({ ...esp, keyExchange: [Ke.CURVE25519, Ke.NONE] }, spi, { pfs: true });
     assert.equal(acceptedEsp([espOffer(...plainEsp)], lax).suite.ke, Ke.NONE);
-    assert.throws(() => acceptedEsp([espOffer(...plainEsp)], espProposals(esp, spi, { pfs: true })), abort);
+    assert.throws(() => acceptedEsp([espOffer(...plainEsp)], espProposals(esp, spi, { pfs: true })), refuse);
   });
 
   it('must name the sequence numbers of a child', () => {
     const offers = espProposals(esp, spi, { pfs: false });
-    assert.throws(() => acceptedEsp([espOffer(encr(Encr.AES_GCM_16, 256))], offers), abort);
+    assert.throws(() => acceptedEsp([espOffer(encr(Encr.AES_GCM_16, 256))], offers), refuse);
   });
 
   it('is refused with a reserved ESP SPI', () => {
     const offers = espProposals(esp, spi, { pfs: false });
-    assert.throws(() => acceptedEsp([{ ...espOffer(...plainEsp), spi: unhex('00000001') }], offers), abort);
+    assert.throws(() => acceptedEsp([{ ...espOffer(...plainEsp), spi: unhex('00000001') }], offers), refuse);
   });
 });

@@ -1,0 +1,40 @@
+/** Cryptography that counts what it is asked to do, so that a test can tell what an attacker's message costs. */
+import { cryptography } from '../../sidecar/ike/crypto/cryptographies.ts';
+import type { Cryptography } from '../../sidecar/ike/crypto/cryptography.ts';
+
+export interface Counts {
+  /** Calls of a pseudorandom function. */
+  prf: number;
+  /** Key pairs made, and secrets agreed on. */
+  keyExchange: number;
+  /** Openings of tickets and of words of siblings. */
+  opened: number;
+}
+
+export function counted(): { crypto: Cryptography; counts: Counts } {
+  const real = cryptography('auto');
+  const counts: Counts = { prf: 0, keyExchange: 0, opened: 0 };
+  const counting =
+    <A extends readonly unknown[], R>(what: keyof Counts, run: (...args: A) => R) =>
+    (...args: A): R => {
+      counts[what] += 1;
+      return run(...args);
+    };
+  const crypto: Cryptography = {
+    ...real,
+    prf: (id) => {
+      const prf = real.prf(id);
+      return (
+        prf && { ...prf, mac: counting('prf', prf.mac), derive: counting('prf', prf.derive), expand: counting('prf', prf.expand) }
+      );
+    },
+    keyExchange: (id) => {
+      const group = real.keyExchange(id);
+      return (
+        group && { ...group, generate: counting('keyExchange', group.generate), agree: counting('keyExchange', group.agree) }
+      );
+    },
+    sealing: { ...real.sealing, open: counting('opened', real.sealing.open) },
+  };
+  return { crypto, counts };
+}

@@ -75,12 +75,12 @@ export class AddressPool {
     if (offset !== undefined && offset >= this.#from && offset < this.#to) this.#returned.add(offset);
   }
 
+  /** Below 0 for what lies before the pool; undefined: further away. */
   #offset(address: Bytes): number | undefined {
     if (address.length !== this.#base.length) return undefined;
     const high = Math.max(0, address.length - LOW_BYTES);
     if (!equalBytes(address.subarray(0, high), this.#base.subarray(0, high))) return undefined;
-    const offset = low(address) - low(this.#base);
-    return offset >= 0 ? offset : undefined;
+    return low(address) - low(this.#base);
   }
 
   #address(offset: number): Bytes {

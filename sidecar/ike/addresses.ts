@@ -123,9 +123,9 @@ export class AddressPools {
 
   /** The pod `from` holds an address of our slice. `taken`: a live session of another identity has it, so `from` must give it up. */
   announce(notice: LeaseNotice, from: number, now: Instant): 'ok' | 'taken' {
-    this.#expire(now);
     const { address, identity, until } = notice;
-    if (this.#ordinalOf(address) !== this.#ordinal || this.#ordinal === undefined) return 'ok'; // not ours to judge
+    const owner = this.#ordinalOf(address);
+    if (owner === undefined || owner !== this.#ordinal) return 'ok'; // not ours to judge
     const known = this.#current(address, now);
     if (known && known.identity !== identity && known.hold.kind !== 'reserved') return 'taken';
     // Told again while the client has come back to us: ours is newer.
@@ -196,7 +196,7 @@ export class AddressPools {
     const { hold } = lease;
     if (hold.kind === 'held' && owner !== undefined) {
       this.#table.set({ ...lease, hold: { ...hold, foreign: owner === this.#ordinal ? undefined : owner } });
-    } else if (owner === undefined || owner !== this.#ordinal) this.#free(lease.address);
+    } else if (owner !== this.#ordinal) this.#free(lease.address);
   }
 }
 

@@ -38,6 +38,12 @@ it('gives nothing without an ordinal, or with one beyond the slices', () => {
   assert.deepEqual(drain(new AddressPool('10.8.0.0/24', 4, 4, 0)), []);
 });
 
+it('leaves over what does not divide among the slices', () => {
+  assert.deepEqual(drain(new AddressPool('10.8.0.0/29', 3, 2, 0)), ['10.8.0.4', '10.8.0.5']);
+  assert.deepEqual(drain(new AddressPool('10.8.0.0/29', 3, 3, 0)), []);
+  assert.equal(new AddressPool('10.8.0.0/29', 3, 2, 0).ordinalOf(parseAddress('10.8.0.6')), undefined);
+});
+
 it('begins where it is told and comes round', () => {
   assert.deepEqual(drain(new AddressPool('10.8.0.0/29', 1, 0, 13)), ['10.8.0.5', '10.8.0.6', '10.8.0.2', '10.8.0.3', '10.8.0.4']);
 });
@@ -103,6 +109,10 @@ it('a large IPv6 pool is split too, and remembers nothing but what came back', (
 });
 
 it('knows no address of elsewhere', () => {
+  const small = new AddressPool('10.8.0.0/29', 1, 0, 0);
+  for (const address of ['10.8.0.0', '10.8.0.1', '10.8.0.7', '10.8.0.8', '10.7.255.255']) {
+    assert.equal(small.ordinalOf(parseAddress(address)), undefined, address);
+  }
   const pool = new AddressPool('2001:db8::/64', 2, 0, 0);
   for (const address of ['2001:db8:0:1::5', '2001:db7:ffff:ffff:ffff:ffff:ffff:ffff', '10.8.0.5', '2001:db8::', '2001:db8::1']) {
     assert.equal(pool.ordinalOf(parseAddress(address)), undefined, address);

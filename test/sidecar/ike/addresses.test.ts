@@ -117,10 +117,18 @@ describe('a lease', () => {
     const six = pools.lease({ identity: who('alice'), family: 6, wanted: undefined, proven: false, holder: 'alice' }, NOW);
     assert.equal(six && formatAddress(six), '2001:db8::2');
     pools.release('alice', NOW, SOON);
+    assert.equal(lease(pools, 'alice', { holder: 'again', wanted: '2001:db8::2', proven: true }), '10.8.0.2');
     const again = pools.lease({ identity: who('alice'), family: 6, wanted: undefined, proven: false, holder: 'again' }, NOW);
     assert.deepEqual(again, six);
-    assert.equal(lease(pools, 'alice', { holder: 'again' }), '10.8.0.2');
     assert.deepEqual(pools.gateways.map(formatAddress), ['10.8.0.1', '2001:db8::1']);
+  });
+
+  it('is given again for ever, once it was given back', () => {
+    const pools = pod(0, '10.8.0.0/29'); // .2 and .3
+    for (let index = 0; index < 9; index++) {
+      assert.ok(lease(pools, `user ${index}`));
+      pools.release(`user ${index}`, NOW, NOW);
+    }
   });
 
   it('comes from the next pool of the family when one is used up', () => {
@@ -155,6 +163,21 @@ describe('a reservation', () => {
     pools.release('b', NOW, SOON);
     pools.release('a', NOW, SOON);
     assert.equal(lease(pools, 'alice', { holder: 'c' }), '10.8.0.2');
+  });
+
+  it('is the one that was wanted of an identity that had several', () => {
+    const pools = pod(0);
+    for (const holder of ['a', 'b']) lease(pools, 'alice', { holder });
+    for (const holder of ['a', 'b']) pools.release(holder, NOW, SOON);
+    assert.equal(lease(pools, 'alice', { holder: 'c', wanted: '10.8.0.2' }), '10.8.0.2');
+  });
+
+  it('is none when its time is over before it begins', () => {
+    const pools = pod(0, '10.8.0.0/29'); // .2 and .3
+    for (const name of ['alice', 'bob']) lease(pools, name);
+    pools.release('alice', NOW, SOON);
+    pools.release('bob', NOW, NOW);
+    assert.deepEqual([lease(pools, 'carol'), lease(pools, 'alice', { holder: 'again' })], ['10.8.0.3', '10.8.0.2']);
   });
 
   it('ends with its time', () => {
@@ -237,6 +260,14 @@ describe('what another pod announces', () => {
     assert.equal(lease(pools, 'dave', { wanted: '10.8.0.2', now: SOON }), '10.8.0.2');
   });
 
+  it('is ours to give once it has ended', () => {
+    const pools = pod(0, '10.8.0.0/29');
+    for (const address of ['10.8.0.2', '10.8.0.3']) pools.announce(notice(address, 'alice'), 1, NOW);
+    assert.equal(lease(pools, 'bob'), undefined);
+    assert.equal(lease(pools, 'bob', { now: SOON }), '10.8.0.2');
+    assert.equal(pools.free, 1);
+  });
+
   it('lasts longer when it is told again, and ends at once when its pod says so', () => {
     const pools = pod(0);
     pools.announce(notice('10.8.0.2', 'alice'), 1, NOW);
@@ -289,6 +320,7 @@ describe('what another pod announces', () => {
     assert.equal(pools.foreign().length, 1);
     const client = new AddressPools();
     assert.equal(client.announce(notice('10.8.0.9', 'bob'), 1, NOW), 'ok');
+    assert.deepEqual([client.size, client.free], [0, 0]);
   });
 });
 

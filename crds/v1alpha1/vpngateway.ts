@@ -98,7 +98,7 @@ export interface VpnGatewaySpec {
     readonly enabled: boolean;
     /** When a client or the gateway deletes a session, its ticket is spent too. */
     readonly revokeOnDelete: boolean;
-    /** Accept the AUTH payload that libreswan 5 computes after a resumption, which departs from RFC 7296. */
+    /** Accept the AUTH payload that libreswan 5 computes after a resumption, which departs from RFC 7296. It is as safe, since its key depends on both nonces and the identity must be the one in the ticket. */
     readonly acceptLibreswanAuth: boolean;
     /** Tickets of these clients are refused. */
     readonly revokedIdentities?: readonly string[];

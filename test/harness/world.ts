@@ -1,6 +1,6 @@
 /** Gateways and clients on a simulated network: a service with a balancer, NATs, loss, delay and a clock that only moves when all is done. */
 
-import type { ChildSa } from '../../sidecar/contract/dataplane.ts';
+import type { ChildSa, DataplaneOrder } from '../../sidecar/contract/dataplane.ts';
 import { cryptography } from '../../sidecar/ike/crypto/cryptographies.ts';
 import { Gateway } from '../../sidecar/ike/gateway.ts';
 import { type Instant, later, type Path } from '../../sidecar/ike/sa.ts';
@@ -37,6 +37,16 @@ export class Node {
 
   named<N extends Event['name']>(name: N): Extract<Event, { name: N }>[] {
     return this.events.filter((one): one is Extract<Event, { name: N }> => one.name === name);
+  }
+
+  /** What a data plane does with an order. */
+  carry(order: DataplaneOrder): void {
+    if (order.order === 'install') this.children.set(order.child.spiIn, order.child);
+    else if (order.order === 'remove') this.children.delete(order.spiIn);
+    else {
+      const child = this.children.get(order.spiIn);
+      if (child) this.children.set(order.spiIn, { ...child, path: order.path });
+    }
   }
 
   /** Established SAs. */
@@ -154,8 +164,7 @@ export class World {
         if (output.event.name === 'internal-error') throw output.event.error;
         break;
       case 'dataplane':
-        if (output.order.order === 'install') node.children.set(output.order.child.spiIn, output.order.child);
-        if (output.order.order === 'remove') node.children.delete(output.order.spiIn);
+        node.carry(output.order);
         break;
       case 'ask':
         this.#ask(node, output);

@@ -60,11 +60,11 @@ export class Operator {
 
   /** Takes effect at once, everywhere. */
   revoke(what: 'identity' | 'time' | 'key', identity: Identity): void {
-    const { now } = this.#world;
     if (what === 'identity') this.#revokeIdentities([...this.#config.tickets.revokedIdentities, identity]);
-    else if (what === 'time') this.#publish(this.#ring.keys, { revokedBefore: now });
+    else if (what === 'time') this.#publish(this.#ring.keys, { revokedBefore: this.#world.now });
     else {
-      const gone = this.#ring.keys.map(({ id }) => ({ id, until: now + this.#config.tickets.lifetimeMs + SKEW_MS }));
+      this.#world.run(5); // words between siblings that are on their way arrive
+      const gone = this.#ring.keys.map(({ id }) => ({ id, until: this.#world.now + this.#config.tickets.lifetimeMs + SKEW_MS }));
       this.#publish([this.#newKey('active')], { revoked: [...this.#ring.revoked, ...gone] });
     }
     this.loadAll();

@@ -104,8 +104,11 @@ class Scene {
 
   /** And again, whatever pod it reaches. */
   everybodyComesBack(): void {
-    this.#spread('per flow');
-    for (const person of this.people) this.#comes(person);
+    for (let round = 0; round < 2; round++) {
+      this.#spread('per flow');
+      for (const person of this.people) this.#comes(person);
+    }
+    this.world.run(SETTLE_MS);
     this.#calmDown();
     checkPeace(this.world);
   }
@@ -118,6 +121,7 @@ class Scene {
   }
 
   #comes(person: Subscriber): void {
+    const [before] = person.node.sessions();
     person.connect();
     const faults = this.world.pods().map((pod) => person.presented && this.#faults(person, pod));
     this.world.run(6_000);
@@ -126,6 +130,13 @@ class Scene {
     if (faults.every((one) => one?.size === 0)) assert.equal(session.kind, 'resumed', 'a good ticket was refused');
     if (faults.every((one) => one?.size !== 0)) assert.equal(session.kind, 'full', 'a ticket that is no good was taken');
     assert(session.children.length > 0, `${person.node.name} has no child`);
+    if (session.kind === 'resumed' && before) this.#hasGone(before.spiR);
+  }
+
+  /** RFC 5723 §4.3.4: the old SA, if it was alive, has gone silently, wherever it was. */
+  #hasGone(spiR: string): void {
+    const all = this.world.pods().flatMap((pod) => pod.sessions());
+    assert(!all.some((one) => one.spiR === spiR), 'a session was resumed, and lives on as well');
   }
 
   #faults(person: Subscriber, pod: Node): ReadonlySet<string> | undefined {
@@ -167,7 +178,7 @@ class Scene {
     this.world.balance = ({ from, port }, pods) => {
       if (how === 'one pod') return pods[seed % pods.length];
       if (how === 'per port') return pods[(seed + Number(port)) % pods.length];
-      return pick(seeded(seed + from.length * 31 + Number(port) + sum(from)), pods);
+      return pods.length === 0 ? undefined : pick(seeded(seed + from.length * 31 + Number(port) + sum(from)), pods);
     };
   }
 

@@ -115,7 +115,7 @@ export const schedules = (maxLength: number): fc.Arbitrary<Schedule> =>
       setting,
       actions: fc.array(
         fc.tuple(wait, action).map(([ms, one]) => ({ wait: ms, ...one })),
-        { minLength: 1, maxLength },
+        { minLength: 1, maxLength, size: 'max' },
       ),
     },
     { noNullPrototype: true },

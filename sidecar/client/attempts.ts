@@ -8,8 +8,18 @@
 /** How an attempt ended that did not lead to a session. */
 export type Failure = 'unanswered' | 'refused';
 
-/** Attempts since the last established session, oldest first. */
-export type Outage = readonly Failure[];
+/** What has failed since the last session. */
+export interface Outage {
+  readonly attempts: number;
+  readonly refusals: number;
+  readonly last: Failure | undefined;
+}
+
+export const NO_OUTAGE: Outage = { attempts: 0, refusals: 0, last: undefined };
+
+export const withFailure = ({ attempts, refusals }: Outage, last: Failure): Outage => ({
+  ...{ attempts: attempts + 1, refusals: refusals + (last === 'refused' ? 1 : 0), last },
+});
 
 export interface Attempt {
   /** Counts from 1 within an outage. */
@@ -40,7 +50,7 @@ const PAUSE_WHEN_REFUSED_MS = 2_000;
 
 /** The next attempt. `chance`: evenly distributed in [0, 1), so that a thousand clients of one dead gateway do not come in step. */
 export function nextAttempt(outage: Outage, ticket: boolean, chance: number, tempo: Tempo = TEMPO): Attempt {
-  const failed = outage.length;
+  const failed = outage.attempts;
   return {
     number: failed + 1,
     kind: ticket && resumes(failed) ? 'resumed' : 'full',
@@ -55,9 +65,8 @@ export function nextAttempt(outage: Outage, ticket: boolean, chance: number, tem
  */
 const resumes = (failed: number): boolean => failed < RESUMPTIONS_FIRST || (failed - RESUMPTIONS_FIRST) % 2 === 1;
 
-function pauseMs(outage: Outage, { pauseMs, longestPauseMs }: Tempo): number {
-  if (outage.length === 0) return 0;
-  const refusals = outage.filter((failure) => failure === 'refused').length;
-  if (outage.at(-1) === 'refused') return Math.min(PAUSE_WHEN_REFUSED_MS * 2 ** (refusals - 1), longestPauseMs);
-  return outage.length < AT_ONCE ? 0 : Math.min(pauseMs * 2 ** (outage.length - AT_ONCE), longestPauseMs);
+function pauseMs({ attempts, refusals, last }: Outage, { pauseMs, longestPauseMs }: Tempo): number {
+  if (last === undefined) return 0;
+  if (last === 'refused') return Math.min(PAUSE_WHEN_REFUSED_MS * 2 ** (refusals - 1), longestPauseMs);
+  return attempts < AT_ONCE ? 0 : Math.min(pauseMs * 2 ** (attempts - AT_ONCE), longestPauseMs);
 }

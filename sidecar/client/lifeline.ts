@@ -3,7 +3,7 @@ import { formatAddress } from '../contract/address.ts';
 import { formatIdentity } from '../contract/identity.ts';
 import type { Event } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
-import { type Attempt, nextAttempt, type Outage } from './attempts.ts';
+import { type Attempt, type Failure, NO_OUTAGE, nextAttempt, withFailure } from './attempts.ts';
 import type { ClientEvent } from './event.ts';
 import { type ClientOptions, dialled } from './options.ts';
 import type { ClientPorts } from './ports.ts';
@@ -33,7 +33,7 @@ export class Lifeline {
   readonly #hooks: LifelineHooks;
   #session: Session | undefined;
   #lastPort: number | undefined;
-  #outage: Outage = [];
+  #outage = NO_OUTAGE;
   #lostAt: number | undefined;
   #stop: Stop | undefined;
   #wake = (): void => {};
@@ -131,8 +131,8 @@ export class Lifeline {
     );
   }
 
-  #failed({ number }: Attempt, failure: Outage[number], why: string): string {
-    this.#outage = [...this.#outage.slice(-32), failure];
+  #failed({ number }: Attempt, failure: Failure, why: string): string {
+    this.#outage = withFailure(this.#outage, failure);
     return `attempt ${number}: ${why}`;
   }
 
@@ -144,7 +144,7 @@ export class Lifeline {
       );
     if (this.#stop) return end.why;
     const unsuccessful = end.why !== 'peer dead' && now - establishedAt < SHORT_LIVED_MS;
-    this.#outage = unsuccessful ? [...this.#outage, 'refused'] : [];
+    this.#outage = unsuccessful ? withFailure(this.#outage, 'refused') : NO_OUTAGE;
     this.#lostAt = now;
     this.#custody.take(now);
     return `the session ended: ${end.why}`;

@@ -2,16 +2,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Failure, nextAttempt, TEMPO } from '../../../sidecar/client/attempts.ts';
+import { type Failure, NO_OUTAGE, nextAttempt, type Outage, TEMPO, withFailure } from '../../../sidecar/client/attempts.ts';
 
-const unanswered = (count: number): Failure[] => Array<Failure>(count).fill('unanswered');
-const outages = fc.array(fc.constantFrom<Failure>('unanswered', 'refused'), { maxLength: 60 });
+const after = (...failures: readonly Failure[]): Outage => failures.reduce(withFailure, NO_OUTAGE);
+const unanswered = (count: number): Outage => after(...Array<Failure>(count).fill('unanswered'));
+const outages = fc
+  .array(fc.constantFrom<Failure>('unanswered', 'refused'), { maxLength: 60 })
+  .map((failures) => after(...failures));
 const chances = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('the next attempt', () => {
   it('begins at once after a session, by ticket if there is one', () => {
-    assert.deepEqual(nextAttempt([], true, 0.9), { number: 1, kind: 'resumed', pauseMs: 0, patienceMs: 1_000 });
-    assert.equal(nextAttempt([], false, 0.9).kind, 'full');
+    assert.deepEqual(nextAttempt(NO_OUTAGE, true, 0.9), { number: 1, kind: 'resumed', pauseMs: 0, patienceMs: 1_000 });
+    assert.equal(nextAttempt(NO_OUTAGE, false, 0.9).kind, 'full');
   });
 
   it('tries three ports by ticket at once, then a full exchange, then both in turn', () => {
@@ -32,10 +35,8 @@ describe('the next attempt', () => {
       fc.property(outages, chances, (outage, chance) => {
         const { pauseMs } = nextAttempt(outage, true, chance);
         assert.ok(pauseMs >= 0 && pauseMs <= TEMPO.longestPauseMs);
-        assert.ok(
-          nextAttempt([...outage, 'unanswered'], true, 0).pauseMs <=
-            nextAttempt([...outage, 'unanswered', 'unanswered'], true, 0).pauseMs,
-        );
+        const more = withFailure(outage, 'unanswered');
+        assert.ok(nextAttempt(more, true, 0).pauseMs <= nextAttempt(withFailure(more, 'unanswered'), true, 0).pauseMs);
       }),
     );
     const most = nextAttempt(unanswered(40), true, 0.999999);
@@ -44,8 +45,8 @@ describe('the next attempt', () => {
   });
 
   it('does not hurry after a refusal', () => {
-    assert.ok(nextAttempt(['refused'], false, 0).pauseMs >= 1_000);
-    assert.ok(nextAttempt(['refused', 'refused', 'refused'], false, 0).pauseMs >= 4_000);
+    assert.ok(nextAttempt(after('refused'), false, 0).pauseMs >= 1_000);
+    assert.ok(nextAttempt(after('refused', 'refused', 'refused'), false, 0).pauseMs >= 4_000);
   });
 
   it('is more patient the longer the outage, up to eight seconds for each answer', () => {

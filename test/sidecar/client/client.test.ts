@@ -1,27 +1,28 @@
 /** The client from its first message to its farewell, against real cores on a simulated network. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ClientOptions } from '../../../sidecar/client/options.ts';
 import { TicketMemory } from '../../../sidecar/client/ticket-store.ts';
 import { Secret } from '../../../sidecar/contract/secret.ts';
 import { hex } from '../../../sidecar/ike/wire/bytes.ts';
 import { policy, ring, ringKey } from '../../harness/policy.ts';
-import { type Datagram, exchangeOf, INNER_GATEWAY, Network, podPolicy, SERVICE, Subject } from './network.ts';
+import { exchangeOf, INNER_GATEWAY, Network, podPolicy, SERVICE, type Sent, Subject } from './network.ts';
 
 const IKE_SESSION_RESUME = 38;
 const DEAD_PEER_MS = 2_000;
 
 /** Two pods, a client with a session at the first, and its ticket. */
-async function connected(part: ConstructorParameters<typeof Subject>[1] = {}) {
+async function connected(part: Partial<ClientOptions> = {}, store = new TicketMemory()) {
   const network = new Network();
   const [first, second] = [network.pod(0), network.pod(1)];
-  const subject = new Subject(network, { deadPeerMs: DEAD_PEER_MS, ...part });
+  const subject = new Subject(network, { deadPeerMs: DEAD_PEER_MS, ...part }, store);
   void subject.client.connect();
   await network.clock.advance(100);
   assert.equal(first.sessions().length, 1);
   return { network, subject, first, second };
 }
 
-const resumptions = (network: Network): Datagram[] =>
+const resumptions = (network: Network): Sent[] =>
   network.sent.filter((datagram) => datagram.kind === 'ike' && exchangeOf(datagram) === IKE_SESSION_RESUME);
 
 describe('a client that connects', () => {
@@ -207,14 +208,31 @@ describe('a client whose gateway dies', () => {
 
   it('does not present a ticket past its lifetime', async () => {
     const { network, subject, first, second } = await connected();
+    const expiry = network.clock.now() + subject.last('ticket').lifetimeMs;
     first.kill();
     second.kill();
-    await network.clock.advance(3_600_000);
-    const before = resumptions(network).length;
+    await network.clock.advance(3_600_000 + 600_000);
+    assert.ok(resumptions(network).every(({ at }) => at < expiry));
+    assert.ok(network.sent.some(({ at }) => at > expiry + 500_000));
     network.pod(0);
     await network.clock.advance(120_000);
-    assert.equal(resumptions(network).length, before);
     assert.equal(subject.last('established').kind, 'full');
+  });
+
+  it('does not present a ticket again that led to a session, though the gateway gave no other', async () => {
+    const store = new TicketMemory();
+    const { network, subject } = await connected({}, store);
+    await subject.client.suspend();
+    const next = new Subject(network, { tickets: false, deadPeerMs: DEAD_PEER_MS }, store, network.ports(8));
+    void next.client.connect();
+    await network.clock.advance(100);
+    assert.equal(next.last('established').kind, 'resumed');
+    assert.equal(await next.client.suspend(), false);
+    const last = new Subject(network, {}, store, network.ports(9));
+    void last.client.connect();
+    await network.clock.advance(100);
+    assert.equal(last.last('established').kind, 'full');
+    assert.equal(resumptions(network).length, 1);
   });
 
   it('does not believe anybody who says so without proof', async () => {

@@ -68,6 +68,8 @@ export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Conte
   if (inPhase(sa, 'authSent')) return ikeAuth.conclude(sa, payloads, ctx);
   if (inPhase(sa, 'closing')) return informational.concludeEnd();
   if (!inPhase(sa, 'established') || !sa.phase.exchange) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
+  const fatal = informational.concludeFatal(sa, payloads);
+  if (fatal) return fatal;
   const { exchange } = sa.phase;
   const free = { ...sa, phase: { ...sa.phase, exchange: undefined } };
   switch (exchange.kind) {

@@ -6,20 +6,23 @@
  */
 import { uninstall } from '../child.ts';
 import type { Context } from '../context.ts';
-import { type InPhase, inPhase, type OwnExchange } from '../sa.ts';
-import type { Output, Reply, Step } from '../step.ts';
+import { findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
+import { type IkeSa, type InPhase, inPhase, type OwnExchange } from '../sa.ts';
+import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { yieldTo } from '../succession.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { request as sendRequest } from '../window.ts';
 import { Reader, u32Bytes } from '../wire/bytes.ts';
 import type { Payload, PayloadOf } from '../wire/payload.ts';
-import { Exchange, Protocol } from '../wire/registry.ts';
+import { Exchange, Notify, Protocol } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
 
 const body = shape({ deletes: 'D*', notifies: 'N*' });
 
 export function respond(sa: InPhase<'established' | 'closing' | 'replaced'>, payloads: readonly Payload[], ctx: Context): Reply {
   const { deletes, notifies } = body(payloads);
+  const fatal = fatalNotify(notifies);
+  if (fatal) return { ...endedByError(sa, fatal), payloads: [] };
   // RFC 7296 §1.4.1: deleting the IKE SA deletes its children; the response is empty.
   if (deletes.some(({ protocol }) => protocol === Protocol.IKE)) return { ...endedByPeer(sa, ctx), payloads: [] };
   if (sa.phase.name !== 'established') return { sa, outputs: [], payloads: [] };
@@ -27,6 +30,23 @@ export function respond(sa: InPhase<'established' | 'closing' | 'replaced'>, pay
   const removed = deleteChildren(established, deletes.flatMap(espSpis));
   const ticket = grantTicket(removed.sa, notifies, ctx);
   return { sa: ticket.sa, payloads: [...removed.payloads, ...ticket.payloads], outputs: [...removed.outputs, ...ticket.outputs] };
+}
+
+/** RFC 7296 §2.21.2, §2.21.3: with these the IKE SA is gone for the peer, without a Delete payload. */
+const fatalNotify = (notifies: Notifies): PayloadOf<'N'> | undefined =>
+  findNotify(notifies, Notify.AUTHENTICATION_FAILED) ?? findNotify(notifies, Notify.INVALID_SYNTAX);
+
+/** What the peer says to a request of ours, whatever it was, may be the end of it all. */
+export function concludeFatal(sa: InPhase<'established'>, payloads: readonly Payload[]): Step | undefined {
+  const fatal = fatalNotify(body(payloads).notifies);
+  return fatal && endedByError(sa, fatal);
+}
+
+function endedByError(sa: IkeSa, { notify }: PayloadOf<'N'>): Step {
+  const name = nameOfNotify(notify);
+  const refused = { name: 'refused', by: 'peer', exchange: 'INFORMATIONAL', notify: name, reason: 'the peer gives up' } as const;
+  const closes = notify === Notify.AUTHENTICATION_FAILED ? 'authentication failed' : 'protocol error';
+  return { sa: undefined, closes, outputs: [event({ ...refused, ...which(sa) }), ...voidTicket(sa, `the gateway says ${name}`)] };
 }
 
 /** The peer deletes the IKE SA; a ticket of it stays good unless the policy says otherwise. */

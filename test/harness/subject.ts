@@ -68,8 +68,8 @@ export class Subject {
     return this.#sent.slice(before);
   }
 
-  named<N extends Event['name']>(name: N): Extract<Event, { name: N }>[] {
-    return this.events.filter((one): one is Extract<Event, { name: N }> => one.name === name);
+  named<N extends Event['name']>(name: N): (Event & { readonly name: N })[] {
+    return this.events.filter((one): one is Event & { readonly name: N } => one.name === name);
   }
 
   /** Why SAs ended, in order. */

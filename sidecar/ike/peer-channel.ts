@@ -82,8 +82,7 @@ function seal(sealing: PeerSealing, direction: number, bound: Bytes, plain: Byte
 
 function open(keys: PeerKeys, direction: number, bound: Bytes, bytes: Bytes): Plain {
   const header = bytes.subarray(0, NONCE_AT);
-  if (bytes.length < SEALED_AT || !equalBytes(header.subarray(0, KEY_ID_AT), start(direction)))
-    throw ProtocolError.malformed('not the words of a sibling');
+  if (!equalBytes(header.subarray(0, KEY_ID_AT), start(direction))) throw ProtocolError.malformed('not the words of a sibling');
   const key = subkeys(keys.ring, keys.audience, keys.crypto).byId(header.subarray(KEY_ID_AT));
   const nonce = bytes.subarray(NONCE_AT, SEALED_AT);
   const plain = key && keys.crypto.sealing.open(key.subkey('hand-off'), nonce, bytes.subarray(SEALED_AT), concat(header, bound));

@@ -58,8 +58,7 @@ function lease(plain: Plain): LeaseNotice {
 
 type Fields = Readonly<Record<string, Plain>>;
 
-const isRecord = (plain: Plain): plain is Fields =>
-  typeof plain === 'object' && plain !== null && !Array.isArray(plain) && !(plain instanceof Uint8Array);
+const isRecord = (plain: Plain): plain is Fields => typeof plain === 'object' && plain !== null;
 
 function record(plain: Plain): Fields {
   if (!isRecord(plain)) throw unknown('record');

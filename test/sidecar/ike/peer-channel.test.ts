@@ -15,8 +15,8 @@ import {
 } from '../../../sidecar/ike/peer-channel.ts';
 import { parseAnswer, parseQuestion } from '../../../sidecar/ike/peer-words.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
-import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
-import type { Plain } from '../../../sidecar/ike/wire/cbor.ts';
+import { type Bytes, concat } from '../../../sidecar/ike/wire/bytes.ts';
+import { encodeCbor, type Plain } from '../../../sidecar/ike/wire/cbor.ts';
 import { blob } from '../../harness/arbitrary-payload.ts';
 import { address, identity } from './arbitrary-sa.ts';
 import { AUDIENCE, counting, crypto, NOW, ring, ringKey } from './key-rings.ts';
@@ -160,6 +160,16 @@ describe('what a sibling of another version says', () => {
   ];
   it('is dropped when it is no question that we know', () => {
     for (const one of words) assert.throws(() => parseQuestion(one), dropped, JSON.stringify(one));
+  });
+
+  it('is dropped when its header is of another version, however well it was sealed', () => {
+    const header = Uint8Array.of(2, 1, 0, 0, ...ringKey(1, 'active').id);
+    const key = crypto.sealing.subkey(new Uint8Array(32).fill(1), 'hand-off', AUDIENCE);
+    const sealed = crypto.sealing.seal(key, new Uint8Array(24), encodeCbor(fetchSa), header);
+    assert.throws(() => openQuestion(keys, concat(header, new Uint8Array(24), sealed)), dropped);
+    header[0] = 1;
+    const same = crypto.sealing.seal(key, new Uint8Array(24), encodeCbor(fetchSa), header);
+    assert.deepEqual(openQuestion(keys, concat(header, new Uint8Array(24), same)), fetchSa);
   });
 
   it('is dropped when it is no answer that we know', () => {

@@ -8,7 +8,7 @@ import { SpentTickets } from '../../../sidecar/ike/spent-tickets.ts';
 import { openTicket, refusalByPolicy, sealTicket, type TicketState, ticketLifetime } from '../../../sidecar/ike/ticket.ts';
 import { decodeTicketState, encodeTicketState } from '../../../sidecar/ike/ticket-state.ts';
 import { type Bytes, concat, hex, utf8 } from '../../../sidecar/ike/wire/bytes.ts';
-import { encodeCbor } from '../../../sidecar/ike/wire/cbor.ts';
+import { decodeCbor, encodeCbor, type Plain } from '../../../sidecar/ike/wire/cbor.ts';
 import { encodeMessage, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
 import { notify } from '../../../sidecar/ike/wire/payload.ts';
 import { AuthMethod, Encr, Exchange, IdType, Integ, Ke, Notify, Prf } from '../../../sidecar/ike/wire/registry.ts';
@@ -231,7 +231,14 @@ describe('the sealed state', () => {
         }
       }),
     );
-    for (const wrong of [[], {}, null, Array.from({ length: 16 }, () => null)]) {
+    const fields = decodeCbor(encodeTicketState(state).subarray(1)) as readonly Plain[];
+    for (const at of fields.keys()) {
+      for (const wrong of ['text', true, { a: 1 }, [['text']]] as const) {
+        const changed = encodeCbor(fields.map((one, index) => (index === at ? wrong : one)));
+        assert.throws(() => decodeTicketState(concat(layout, changed)), ProtocolError, `field ${at}`);
+      }
+    }
+    for (const wrong of [[...fields, null], fields.slice(1), [], {}, null, Array.from({ length: 16 }, () => null)]) {
       assert.throws(() => decodeTicketState(concat(layout, encodeCbor(wrong))), ProtocolError);
     }
   });
@@ -292,6 +299,7 @@ describe('policy', () => {
 
   const suites: Record<string, Partial<TicketState['suite']>> = {
     encryption: { encr: Encr.CHACHA20_POLY1305, keyBits: 0 },
+    'kind of encryption': { encr: Encr.AES_CBC },
     'key length': { keyBits: 128 },
     integrity: { integ: Integ.HMAC_SHA2_256_128 },
     PRF: { prf: Prf.HMAC_SHA2_512 },

@@ -19,10 +19,11 @@ import { type SessionSummary, summaryOf } from './session-summary.ts';
 import { Siblings } from './siblings.ts';
 import { SpentTickets } from './spent-tickets.ts';
 import { type ClosedWhy, type Deadline, event, type Input, NOTHING, type Output, type Step, which } from './step.ts';
+import { decidedBy } from './succession.ts';
 import { answer, concluded, isFirstExchange, repeat } from './window.ts';
 import { type Bytes, EMPTY, equalBytes, Reader } from './wire/bytes.ts';
 import { decodeMessage, type Message, NO_SPI } from './wire/message.ts';
-import { decodePayloads } from './wire/payload.ts';
+import { decodePayloads, type Payload } from './wire/payload.ts';
 import { Exchange, Notify } from './wire/registry.ts';
 
 type Outputs = readonly Output[];
@@ -144,6 +145,8 @@ export class Gateway {
   }
 
   #protected(sa: SecuredSa, message: Message, stage: Stage, ctx: Context): Outputs {
+    // The gateway may be sure of us before we are of it: what it asks then comes again, or comes to nothing.
+    if (inPhase(sa, 'authSent') && !message.response) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
     const reception = receive(sa, message, ctx);
     if (reception.is === 'repetition') return repeat(sa, stage.path);
     if (reception.is === 'fragment') return this.#commit(sa, { sa: reception.sa, outputs: NOTHING }, ctx);
@@ -152,10 +155,21 @@ export class Gateway {
     const { sa: heard, outputs } = heardFrom(sa, message, stage.path, ctx);
     stage.authentic = heard;
     stage.outputs = outputs;
-    const step = message.response
-      ? dispatch.conclude(concluded(heard), payloads, ctx)
-      : this.#reply(heard, message, stage.path, dispatch.respond(heard, message.exchange, payloads, ctx), ctx);
-    return [...outputs, ...this.#commit(sa, step, ctx)];
+    if (message.response) return [...outputs, ...this.#commit(sa, dispatch.conclude(concluded(heard), payloads, ctx), ctx)];
+    const asked = this.#decided(heard, payloads, stage, ctx);
+    const reply = dispatch.respond(asked, message.exchange, payloads, ctx);
+    return [...stage.outputs, ...this.#commit(asked, this.#reply(asked, message, stage.path, reply, ctx), ctx)];
+  }
+
+  /** The SA as it is once the request itself has shown which of two rekeys that met is the one that stays. */
+  #decided(heard: SecuredSa, payloads: readonly Payload[], stage: Stage, ctx: Context): SecuredSa {
+    const decision = decidedBy(heard, payloads, ctx);
+    if (!decision) return heard;
+    this.#put(heard, ctx);
+    stage.outputs = [...stage.outputs, ...this.#commit(decision.old, decision.step, ctx)];
+    stage.sa = this.#sas.get(ownSpi(heard));
+    stage.authentic = stage.sa as SecuredSa;
+    return stage.authentic;
   }
 
   #reply(

@@ -4,6 +4,7 @@ import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
 import { type IkeSa, type InPhase, type Instant, type Intent, inPhase, later, NEVER } from './sa.ts';
 import type { ClosedWhy, Deadline, Step } from './step.ts';
+import { yieldTo } from './succession.ts';
 import { termsOf } from './terms.ts';
 import { retransmit } from './window.ts';
 
@@ -28,13 +29,19 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
 
 /** Time has come for something. */
 export function expire(sa: IkeSa, ctx: Context): Step {
-  if (sa.window.sent && sa.window.sent.due <= ctx.now)
-    return retransmit(sa, ctx) ?? { sa: undefined, outputs: [], closes: unanswered(sa) };
+  if (sa.window.sent && sa.window.sent.due <= ctx.now) return retransmit(sa, ctx) ?? abandoned(sa, ctx);
   const { phase } = sa;
   if (phase.name === 'halfOpen' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'half-open too long' };
   if (phase.name === 'replaced' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'rekeyed' };
   if (phase.name === 'gone' && phase.until <= ctx.now) return { sa: undefined, outputs: [] };
   return { sa: inPhase(sa, 'established') ? mature(sa, ctx) : sa, outputs: [] };
+}
+
+function abandoned(sa: IkeSa, ctx: Context): Step {
+  const exchange = inPhase(sa, 'established') ? sa.phase.exchange : undefined;
+  // The peer's own rekey did arrive, so it is the new SA that tells whether the peer lives.
+  const yielded = inPhase(sa, 'established') && exchange?.kind === 'rekeyIke' && yieldTo(exchange.rival, sa, ctx);
+  return yielded || { sa: undefined, outputs: [], closes: unanswered(sa) };
 }
 
 /** Nobody answers: the peer is dead to us. No DELETE, so that its ticket stays good. */

@@ -1,9 +1,11 @@
 /** What passes from an IKE SA to the one that a rekey made of it (RFC 7296 §2.8, §2.8.2). */
 import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
-import { type IkeSa, type InPhase, inPhase, later } from './sa.ts';
+import { type IkeSa, type InPhase, inPhase, later, ownSpi } from './sa.ts';
 import type { Step } from './step.ts';
 import { type EstablishedSa, voidTicket } from './ticket-request.ts';
+import type { Payload } from './wire/payload.ts';
+import { Protocol } from './wire/registry.ts';
 
 /** How long the peer that rekeyed has to delete the old SA. */
 const REPLACED_MS = 30_000;
@@ -13,7 +15,12 @@ export function inherit(heir: EstablishedSa, old: InPhase<'established'>): Estab
   const wanted = old.phase.wanted.filter(({ kind }) => kind !== 'rekeyIke' && kind !== 'liveness' && kind !== 'requestTicket');
   return {
     ...heir,
-    phase: { ...heir.phase, children: old.phase.children, inner: old.phase.inner, wanted: [...heir.phase.wanted, ...wanted] },
+    phase: {
+      ...heir.phase,
+      children: [...heir.phase.children, ...old.phase.children],
+      inner: old.phase.inner,
+      wanted: [...heir.phase.wanted, ...wanted],
+    },
   };
 }
 
@@ -29,6 +36,22 @@ export function retire(sa: InPhase<'established'>, ctx: Context): IkeSa {
     window: { ...sa.window, sent: undefined },
     phase: { name: 'replaced', suite, keys, nat, fragmentation, until: later(ctx.now, REPLACED_MS) },
   };
+}
+
+/**
+ * The peer says something on an SA that it made by a rekey, while our own rekey of the same SA is not answered yet: it has
+ * decided for this one, or else the first thing on it would be its DELETE. Answers the old SA, and what becomes of it.
+ */
+export function decidedBy(sa: IkeSa, payloads: readonly Payload[], ctx: Context): { old: IkeSa; step: Step } | undefined {
+  if (!inPhase(sa, 'established') || sa.phase.children.length > 0 || sa.phase.inner.length > 0) return undefined;
+  if (payloads.some((one) => one.kind === 'D' && one.protocol === Protocol.IKE)) return undefined;
+  for (const old of ctx.sessionsOf(sa.phase.remote)) {
+    const exchange = inPhase(old, 'established') ? old.phase.exchange : undefined;
+    if (!inPhase(old, 'established') || exchange?.kind !== 'rekeyIke' || exchange.rival?.spi !== ownSpi(sa)) continue;
+    const step = yieldTo(exchange.rival, old, ctx);
+    return step && { old, step };
+  }
+  return undefined;
 }
 
 /** Both rekeyed at once, and the SA that the peer began is the one that stays. Undefined when there is none. */

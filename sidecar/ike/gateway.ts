@@ -204,8 +204,10 @@ export class Gateway {
   }
 
   #expire(ctx: Context): Outputs {
-    const due = this.#deadlines.take(ctx.now).flatMap((spi) => this.#sas.get(spi) ?? []);
-    const outputs = due.flatMap((sa) => this.#commit(sa, expire(sa, ctx), ctx));
+    const outputs = this.#deadlines.take(ctx.now).flatMap((spi) => {
+      const sa = this.#sas.get(spi); // as those before it have left it
+      return sa ? this.#commit(sa, expire(sa, ctx), ctx) : NOTHING;
+    });
     return [...outputs, ...this.#siblings.expire(ctx)];
   }
 

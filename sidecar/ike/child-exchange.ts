@@ -1,5 +1,5 @@
 /** What the exchanges that make children share (RFC 7296 §1.3.1, §1.3.3, §2.25): their answers, and what follows a refusal. */
-import { type AskedChild, acceptChild, type Child, trafficOf } from './child.ts';
+import { type AskedChild, acceptChild, type Child, type Traffic } from './child.ts';
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
 import { errorOf, findNotify, NONCE_BYTES, type Notifies, nameOfNotify } from './first-exchange.ts';
@@ -31,12 +31,13 @@ const MAX_CHILDREN = 16;
 export function agree(
   sa: InPhase<'established'>,
   asked: ChildRequest,
+  allowed: Traffic,
   ctx: Context,
 ): { child: Child; payloads: readonly Payload[]; nr: Bytes } {
   // RFC 7296 §1.3: "NO_ADDITIONAL_SAS ... unwilling to accept any more Child SAs".
   if (sa.phase.children.length >= MAX_CHILDREN) throw new ProtocolError('refuse', Notify.NO_ADDITIONAL_SAS, 'too many children');
   const nr = ctx.random(NONCE_BYTES);
-  const agreed = acceptChild(sa, asked, trafficOf(sa, ctx), { ni: asked.nonce.data, nr, inAuth: false }, ctx);
+  const agreed = acceptChild(sa, asked, allowed, { ni: asked.nonce.data, nr, inAuth: false }, ctx);
   if ('refused' in agreed) throw new ProtocolError('refuse', agreed.refused, agreed.reason, agreed.data);
   return { ...agreed, nr };
 }

@@ -97,7 +97,7 @@ export function pursue(sa: IkeSa, ctx: Context): Step {
 function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
   switch (intent.kind) {
     case 'newChild':
-      return newChild.initiate(sa, ctx);
+      return newChild.initiate(sa, intent, ctx);
     case 'rekeyChild':
       return rekeyChild.initiate(sa, intent, ctx);
     case 'rekeyIke':

@@ -198,8 +198,8 @@ export interface Gone extends Secured {
 }
 
 export type Intent =
-  | { readonly kind: 'newChild' }
   /** `group`: the one that the peer asked for with INVALID_KE_PAYLOAD. */
+  | { readonly kind: 'newChild'; readonly group?: number }
   | { readonly kind: 'rekeyChild'; readonly spiIn: number; readonly group?: number }
   | { readonly kind: 'rekeyIke'; readonly group?: number }
   | { readonly kind: 'deleteChild'; readonly spiIn: number }

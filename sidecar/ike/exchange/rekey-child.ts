@@ -54,7 +54,8 @@ export function respond(sa: InPhase<'established'>, asked: ChildRequest, spi: By
   // RFC 7296 §2.25.1: a child that we are closing, or one that a newer child has replaced, is not to be rekeyed.
   if ((exchange?.kind === 'deleteChild' && exchange.spiIn === old.spiIn) || old.replacedUntil)
     throw new ProtocolError('refuse', Notify.TEMPORARY_FAILURE, 'the child is being deleted');
-  const { child, payloads, nr } = agree(sa, asked, ctx);
+  // RFC 7296 §2.9.2: not "narrower than the scope currently in use", whatever the policy has become.
+  const { child, payloads, nr } = agree(sa, asked, old, ctx);
   const next = withChildren(sa, [...sa.phase.children.map((one) => (one === old ? replaced(old, ctx) : one)), child]);
   // RFC 7296 §2.8.1: both rekey the same child; the nonces decide when our own answer is there.
   const collides = exchange?.kind === 'rekeyChild' && exchange.old === old.spiIn;

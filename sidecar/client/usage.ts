@@ -5,7 +5,7 @@ export function usage(): string {
   const lines = Object.values<Flag<unknown>>(FLAGS).map(line);
   return `An IKEv2 client that keeps its session when the gateway's pod dies (RFC 7296, RFC 5723).
 
-usage: connect --gateway HOST[:PORT] --id IDENTITY --psk-file FILE [flags]
+usage: node sidecar/client/main.ts connect --gateway HOST[:PORT] --id IDENTITY --psk-file FILE [flags]
 
 ${lines.join('\n')}
   --help                     this text

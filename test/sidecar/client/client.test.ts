@@ -92,6 +92,20 @@ describe('a client that connects', () => {
     assert.ok((pauses.at(-1) ?? 0) > 3 * (pauses[0] ?? 0), `${pauses}`);
   });
 
+  it('deletes a session that has no child, says why, and does not hurry to have another one', async () => {
+    const network = new Network();
+    const pod = network.pod(0);
+    const chacha = { encryption: [{ id: 28, keyBits: 0 }], integrity: [], prf: [], keyExchange: [0] };
+    const subject = new Subject(network, { esp: chacha });
+    void subject.client.connect();
+    await network.clock.advance(900);
+    assert.deepEqual(pod.sessions(), []);
+    assert.deepEqual(subject.names.slice(2), ['established', 'refused', 'ticket', 'ticket-void', 'closed', 'waiting']);
+    assert.equal(subject.last('refused').notify, 'NO_PROPOSAL_CHOSEN');
+    assert.equal(subject.last('closed').why, 'no child SA');
+    assert.ok(subject.last('waiting').waitMs >= 1_000);
+  });
+
   it('gives up after the first failure when it is to run once, and says why', async () => {
     const network = new Network();
     const subject = new Subject(network, { once: true });

@@ -142,8 +142,11 @@ function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step 
   const retriable = phase.retries < MAX_RETRIES;
   const cookie = findNotify(notifies, Notify.COOKIE);
   if (cookie && retriable) return offer(retry, withCookie(phase.request, cookie.data), ctx);
-  const group = otherGroup(notifies, phase);
-  if (group !== undefined && retriable) {
+  const group = wantedGroup(notifies);
+  // What has been answered already: a copy, or the answer to a copy of our first request.
+  if (group === phase.ke.id) throw ProtocolError.malformed('a repeated INVALID_KE_PAYLOAD');
+  // RFC 7296 §1.2: only a group that we offered.
+  if (group !== undefined && retriable && phase.connection.ike.keyExchange.includes(group)) {
     const ke = keyPair(group, ctx);
     // RFC 7296 §1.2: the full set of suites again; §2.6.1: a cookie stays, in case that the peer takes it once more.
     const payloads = decodeMessage(phase.request).payloads.map((one) => (one.kind === 'KE' ? kePayload(ke) : one));
@@ -154,12 +157,9 @@ function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step 
   throw new ProtocolError('abort', error.notify as Notify, `the gateway refuses: ${nameOfNotify(error.notify)}`);
 }
 
-/** RFC 7296 §1.2: only a group that we offered, and not the one that was refused. */
-function otherGroup(notifies: Notifies, { connection, ke }: InitSent): number | undefined {
+function wantedGroup(notifies: Notifies): number | undefined {
   const wrong = findNotify(notifies, Notify.INVALID_KE_PAYLOAD);
-  if (!wrong) return undefined;
-  const group = new Reader(wrong.data).u16();
-  return connection.ike.keyExchange.includes(group) && group !== ke.id ? group : undefined;
+  return wrong && new Reader(wrong.data).u16();
 }
 
 const kePayload = ({ id, publicValue }: KeyPair): PayloadOf<'KE'> => ({ kind: 'KE', group: id, data: publicValue });

@@ -76,6 +76,9 @@ class Scene {
     this.transcript = new Transcript(this.world);
     for (let ordinal = 0; ordinal < pods; ordinal++) this.#start(ordinal);
     this.world.run(100);
+    if (!setting.connected) return;
+    for (const person of this.people) person.connect();
+    this.world.run(100);
   }
 
   act(action: Action, wait: number): void {
@@ -245,7 +248,13 @@ const sum = (text: string): number => [...text].reduce((total, letter) => total 
 /** What cannot happen among honest peers, whatever the weather. */
 function isFault(event: Event): boolean {
   if (event.name === 'closed') return ['protocol error', 'internal error'].includes(event.why);
+  // More cookies, or groups asked for, than a client has use for: one for each copy of a request.
+  if (event.name === 'dropped' && /^an IKE_\w+ response without|^a repeated/.test(event.detail)) return false;
   if (event.name === 'dropped') return event.reason === 'malformed' || event.reason === 'half-open-limit';
-  if (event.name === 'refused') return ['INVALID_SYNTAX', 'NO_PROPOSAL_CHOSEN', 'TS_UNACCEPTABLE'].includes(event.notify);
+  if (event.name === 'refused')
+    return (
+      ['INVALID_SYNTAX', 'NO_PROPOSAL_CHOSEN', 'TS_UNACCEPTABLE'].includes(event.notify) ||
+      (event.notify === 'INVALID_KE_PAYLOAD' && event.reason.startsWith('the gateway refuses'))
+    );
   return event.name === 'address-refused' || event.name === 'internal-error';
 }

@@ -6,6 +6,8 @@ export interface Setting {
   readonly seed: number;
   readonly pods: number;
   readonly clients: number;
+  /** Everybody has a session when it begins. */
+  readonly connected: boolean;
   /** Every first request is asked for a cookie. */
   readonly cookies: boolean;
   readonly cbc: boolean;
@@ -103,6 +105,7 @@ const setting: fc.Arbitrary<Setting> = fc.record(
     seed: fc.nat(0xffff),
     pods: fc.integer({ min: 1, max: 3 }),
     clients: fc.integer({ min: 1, max: 3 }),
+    connected: fc.boolean(),
     ...{ cookies: fc.boolean(), cbc: fc.boolean(), nat: fc.boolean(), otherGroup: fc.boolean() },
     ...{ rekeys: fc.boolean(), revokeOnDelete: fc.boolean(), fragments: fc.boolean() },
   },

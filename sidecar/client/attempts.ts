@@ -25,6 +25,8 @@ export interface Attempt {
   /** Counts from 1 within an outage. */
   readonly number: number;
   readonly kind: 'full' | 'resumed';
+  /** Which port of the gateway it begins at. */
+  readonly entry: 'ike' | 'nat';
   /** To wait before it begins. */
   readonly pauseMs: number;
   /** To wait for each answer before the next port is tried. */
@@ -51,9 +53,12 @@ const PAUSE_WHEN_REFUSED_MS = 2_000;
 /** The next attempt. `chance`: evenly distributed in [0, 1), so that a thousand clients of one dead gateway do not come in step. */
 export function nextAttempt(outage: Outage, ticket: boolean, chance: number, tempo: Tempo = TEMPO): Attempt {
   const failed = outage.attempts;
+  const kind = ticket && resumes(failed) ? 'resumed' : 'full';
   return {
     number: failed + 1,
-    kind: ticket && resumes(failed) ? 'resumed' : 'full',
+    kind,
+    // RFC 7296 §2.23: "even at the beginning of IKE". The session of the ticket was there, and one flow is more likely than two to reach a living pod.
+    entry: kind === 'resumed' ? 'nat' : 'ike',
     pauseMs: Math.round(pauseMs(outage, tempo) * (0.5 + chance / 2)),
     patienceMs: tempo.patienceMs * 2 ** Math.min(Math.max(failed - 1, 0), 3),
   };

@@ -108,7 +108,7 @@ export class Lifeline {
     };
     try {
       const request = { options: this.#options, ports: this.#ports, observer, answersEcho, not: this.#lastPort };
-      return await openSession({ ...request, patienceMs: attempt.patienceMs });
+      return await openSession({ ...request, patienceMs: attempt.patienceMs, entry: attempt.entry });
     } catch (error) {
       this.#warn(messageOf(error));
       return messageOf(error);

@@ -59,17 +59,17 @@ export const clientOptions = (options: Essential & Partial<ClientOptions>): Clie
   ...options,
 });
 
-/** Both paths begin at the same socket of ours: `local` is its address, `remote` the gateway's. */
+/** Both paths begin at the same socket of ours: `local` is its address, `remote` the gateway's, `first` where the first message goes. */
 export function connectionOf(
   options: ClientOptions,
   name: string,
   local: string,
-  remote: { readonly ike: string; readonly nat: string },
+  remote: { readonly first: string; readonly nat: string },
 ): Connection {
   const { ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs, deadPeerMs } = options;
   return {
     name,
-    path: { local, remote: remote.ike },
+    path: { local, remote: remote.first },
     natPath: { local, remote: remote.nat } satisfies Path,
     local: options.identity,
     remote: options.remoteIdentity,

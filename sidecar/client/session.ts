@@ -7,11 +7,15 @@ import { Gateway } from '../ike/gateway.ts';
 import type { Instant, Path } from '../ike/sa.ts';
 import type { ClosedWhy, Event, Input, Output } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
+import { Exchange } from '../ike/wire/registry.ts';
 import { formatEndpoint, splitEndpoint } from '../shell/endpoint.ts';
 import { Loop } from '../shell/loop.ts';
 import { Keepalive } from './keepalive.ts';
 import { type ClientOptions, connectionOf } from './options.ts';
 import type { ClientPorts, ClientSocket } from './ports.ts';
+
+/** RFC 7296 §3.1: where a header has its exchange type. */
+const EXCHANGE_AT = 18;
 
 /** What a session tells while it lives. */
 export interface SessionObserver {
@@ -39,16 +43,19 @@ export interface SessionRequest {
   readonly answersEcho: boolean;
   /** How long the gateway may take for each answer until the session is there. */
   readonly patienceMs: number;
+  /** Which port of the gateway the first message goes to. */
+  readonly entry: 'ike' | 'nat';
   /** A port of ours that must not be used again. */
   readonly not: number | undefined;
 }
 
 /** @throws Error when the gateway's name, the source address or the route is not to be had. */
 export async function openSession(request: SessionRequest): Promise<Session> {
-  const { options, ports, not } = request;
+  const { options, ports, not, entry } = request;
   const { gateway, source } = options;
   const address = await ports.resolve(gateway.host, source);
-  const remote = { ike: formatEndpoint(address, gateway.ikePort), nat: formatEndpoint(address, gateway.natPort) };
+  const nat = formatEndpoint(address, gateway.natPort);
+  const remote = { nat, first: entry === 'nat' ? nat : formatEndpoint(address, gateway.ikePort) };
   let session: Session | undefined;
   const socket = await ports.openSocket({
     ...{ source, not, natPort: gateway.natPort, towards: { address, port: gateway.ikePort } },
@@ -177,8 +184,7 @@ export class Session {
     }
     const sent = outputs.filter((output) => output.type === 'send');
     if (sent.length > 0) this.#beImpatient();
-    // The first exchange is on the IKE port, IKE_AUTH on the other (RFC 7296 §2.23).
-    if (sent.some(({ path }) => path.remote === this.connection.natPath.remote)) this.#request.observer.authenticating();
+    if (sent.some(({ bytes }) => bytes[EXCHANGE_AT] === Exchange.IKE_AUTH)) this.#request.observer.authenticating();
   }
 
   #observe(event: Event): void {

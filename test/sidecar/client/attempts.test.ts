@@ -13,7 +13,13 @@ const chances = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('the next attempt', () => {
   it('begins at once after a session, by ticket if there is one', () => {
-    assert.deepEqual(nextAttempt(NO_OUTAGE, true, 0.9), { number: 1, kind: 'resumed', pauseMs: 0, patienceMs: 1_000 });
+    assert.deepEqual(nextAttempt(NO_OUTAGE, true, 0.9), {
+      number: 1,
+      kind: 'resumed',
+      entry: 'nat',
+      pauseMs: 0,
+      patienceMs: 1_000,
+    });
     assert.equal(nextAttempt(NO_OUTAGE, false, 0.9).kind, 'full');
   });
 

@@ -147,6 +147,15 @@ describe('a client whose gateway dies', () => {
     assert.equal((await ping).name, 'ping');
   });
 
+  it('resumes at the NAT port from the start, so that one flow is enough (RFC 7296 §2.23)', async () => {
+    const { network, first } = await connected();
+    const before = network.sent.length;
+    first.kill();
+    await network.clock.advance(2 * DEAD_PEER_MS);
+    const back = network.sent.slice(before).filter(({ from }) => from !== network.sent[0]?.from);
+    assert.deepEqual([...new Set(back.map(({ to }) => to))], [`${SERVICE}:4500`]);
+  });
+
   it('finds out within the time it was given, traffic or none', async () => {
     for (const traffic of [false, true]) {
       const { network, subject, first } = await connected();

@@ -98,9 +98,12 @@ function hasSockets(prefix: string): boolean {
   const [first = 0, second = 0] = prefix.split('.').map(Number);
   const hex = (byte: number) => byte.toString(16).toUpperCase().padStart(2, '0');
   // proc(5): addresses stand there in the byte order of the machine, little-endian wherever we run.
-  const local = new RegExp(`^\\s*\\d+: [0-9A-F]{4}${hex(second)}${hex(first)}:`, 'm');
-  return ['/proc/net/udp', '/proc/net/tcp'].some((table) => existsSync(table) && local.test(readFileSync(table, 'latin1')));
+  const local = `^\\s*\\d+: [0-9A-F]{4}${hex(second)}${hex(first)}:[0-9A-F]{4} [0-9A-F]+:[0-9A-F]{4}`;
+  // Connections that have ended linger in other states than LISTEN, and take nothing from anybody.
+  return isIn('/proc/net/udp', new RegExp(local, 'm')) || isIn('/proc/net/tcp', new RegExp(`${local} 0A`, 'm'));
 }
+
+const isIn = (table: string, what: RegExp): boolean => existsSync(table) && what.test(readFileSync(table, 'latin1'));
 
 function bind(address: string, port: number): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {

@@ -9,9 +9,14 @@ export interface Scratch {
   write(name: string, text: string): string;
 }
 
+const made: string[] = [];
+process.once('exit', () => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
 export function scratch(): Scratch {
   const path = mkdtempSync(join(tmpdir(), 'rekindle-test-'));
-  process.once('exit', () => rmSync(path, { recursive: true, force: true }));
+  made.push(path);
   return {
     path,
     write: (name, text) => {

@@ -14,8 +14,8 @@ import * as rekeyIke from './exchange/rekey-ike.ts';
 import { newHandshake } from './first-exchange.ts';
 import type { SecuredSa } from './protection.ts';
 import { type IkeSa, type InPhase, type Intent, inPhase, type Path, type PhaseName } from './sa.ts';
-import type { Output, Reply, Step } from './step.ts';
-import { voidTicket } from './ticket-request.ts';
+import { event, NOTHING, type Output, type Reply, type Step } from './step.ts';
+import { sameIdentity, voidTicket } from './ticket-request.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Message } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
@@ -116,8 +116,20 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
 }
 
 /** A connection begins: with a ticket when there is one. */
-export const connect = (connection: Connection, ticket: HeldTicket | undefined, ctx: Context): Step =>
-  ticket ? ikeSessionResume.initiate(connection, ticket, ctx) : ikeSaInit.initiate(connection, newHandshake(ctx), ctx);
+export function connect(connection: Connection, ticket: HeldTicket | undefined, ctx: Context): Step {
+  const why = ticket && unusable(connection, ticket, ctx);
+  if (ticket && !why) return ikeSessionResume.initiate(connection, ticket, ctx);
+  const gone = why ? [event({ name: 'ticket-void', connection: connection.name, why })] : NOTHING;
+  return followedBy(gone, ikeSaInit.initiate(connection, newHandshake(ctx), ctx));
+}
+
+function unusable({ local, remote }: Connection, ticket: HeldTicket, { now }: Context): string | undefined {
+  // RFC 5723 §4.3.1: "A client MUST NOT present a ticket when it knows that the ticket's lifetime has expired."
+  if (now >= ticket.expiresAt || now >= ticket.reauthenticateBy) return 'expired';
+  // RFC 5723 §4.3.3: both identities are those of the ticket, so with another one it could only fail.
+  const isSame = sameIdentity(local, ticket.local) && (!remote || sameIdentity(remote, ticket.remote));
+  return isSame ? undefined : 'of another identity';
+}
 
 /** The full exchange after a ticket was refused; its round trips count on. */
 export const connectAnew = ({ connection, handshake }: NonNullable<Step['begin']>, ctx: Context): Step =>

@@ -58,6 +58,7 @@ export class Gateway {
 
   handle(input: Input, now: Instant): Outputs {
     const ctx = this.#context(now);
+    this.#spent.prune(now);
     switch (input.type) {
       case 'datagram':
         return this.#receive(input.bytes, input.path, ctx);

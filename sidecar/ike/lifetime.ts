@@ -17,7 +17,7 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
   const { phase } = sa;
   if (phase.name === 'halfOpen' || phase.name === 'gone' || phase.name === 'replaced') consider(phase.until, 'expire');
   if (phase.name !== 'established') return earliest;
-  consider(phase.reauthenticateBy, 'reauthenticate');
+  if (!phase.wanted.some(({ kind }) => kind === 'deleteIke')) consider(phase.reauthenticateBy, 'reauthenticate');
   consider(phase.rekeyAt, 'rekey the IKE SA');
   for (const child of phase.children) {
     consider(child.rekeyAt, 'rekey a child');
@@ -61,7 +61,6 @@ function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'
   const next = {
     ...phase,
     // What was begun is not due any more; a refusal sets a new instant.
-    reauthenticateBy: phase.reauthenticateBy <= ctx.now ? NEVER : phase.reauthenticateBy,
     rekeyAt: phase.rekeyAt <= ctx.now ? NEVER : phase.rekeyAt,
     children: phase.children.map((child) => begun(child, ctx)),
   };

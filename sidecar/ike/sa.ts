@@ -158,6 +158,7 @@ export interface Established extends Secured {
   readonly local: Identity;
   readonly remote: Identity;
   readonly since: Instant;
+  readonly credential: Credential;
   /** When the credentials themselves were last checked, and when they must be again; a chain of resumptions inherits both (RFC 5723 §6.2). */
   readonly authenticatedAt: Instant;
   readonly reauthenticateBy: Instant;
@@ -175,6 +176,15 @@ export interface Established extends Secured {
   readonly exchange: OwnExchange | undefined;
   /** What to begin when the window is free again, oldest first. */
   readonly wanted: readonly Intent[];
+}
+
+/** How the peer proved who it is; a chain of resumptions inherits it (RFC 5723 §5). */
+export interface Credential {
+  /** IANA authentication method. */
+  readonly method: number;
+  /** IDi when what was authenticated is another identity (EAP). */
+  readonly claimed: Identity | undefined;
+  readonly certificate: { readonly fingerprint: Bytes; readonly serial: Bytes } | undefined;
 }
 
 /** The peer rekeyed it and will delete it; until then it only answers (RFC 7296 §2.8.2). */

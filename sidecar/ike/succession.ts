@@ -3,7 +3,7 @@ import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
 import { type IkeSa, type InPhase, inPhase, later, ownSpi } from './sa.ts';
 import type { Step } from './step.ts';
-import { type EstablishedSa, voidTicket } from './ticket-request.ts';
+import { type EstablishedSa, revokeTicket, voidTicket } from './ticket-request.ts';
 import type { Payload } from './wire/payload.ts';
 import { Protocol } from './wire/registry.ts';
 
@@ -30,6 +30,7 @@ export const wantTicket = (sa: EstablishedSa): EstablishedSa =>
 
 /** Keeps the keys to answer the peer with, until that has deleted it. */
 export function retire(sa: InPhase<'established'>, ctx: Context): IkeSa {
+  revokeTicket(sa, ctx);
   const { suite, keys, nat, fragmentation } = sa.phase;
   return {
     ...sa,

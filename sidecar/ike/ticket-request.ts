@@ -7,7 +7,7 @@ import { inForce } from './terms.ts';
 import { sealTicket, type TicketState, ticketLifetime } from './ticket.ts';
 import { type Bytes, concat, Reader, u32Bytes } from './wire/bytes.ts';
 import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
-import { AuthMethod, Notify } from './wire/registry.ts';
+import { Notify } from './wire/registry.ts';
 
 export type EstablishedSa = IkeSa & { readonly phase: Established };
 
@@ -32,6 +32,7 @@ export function grantTicket(sa: EstablishedSa, notifies: Notifies, ctx: Context)
     stateOf(sa, ticketId, lifetimeMs, ctx),
   );
   if (!sealed) return refused;
+  revokeTicket(sa, ctx);
   const lifetime = Math.floor(lifetimeMs / 1_000);
   return {
     sa: { ...sa, phase: { ...sa.phase, ticketId } },
@@ -46,11 +47,11 @@ function stateOf(sa: EstablishedSa, ticketId: Bytes, lifetimeMs: number, ctx: Co
     ticketId,
     issuedAt: ctx.now,
     expiresAt: later(ctx.now, lifetimeMs),
-    idI: phase.remote,
+    idI: phase.credential.claimed ?? phase.remote,
     idR: phase.local,
-    authenticated: undefined,
-    authMethod: AuthMethod.SHARED_KEY,
-    certificate: undefined,
+    authenticated: phase.credential.claimed && phase.remote, // RFC 5723 §5 note 1
+    authMethod: phase.credential.method,
+    certificate: phase.credential.certificate,
     authenticatedAt: phase.authenticatedAt,
     reauthenticateBy: phase.reauthenticateBy,
     suite: phase.suite,
@@ -62,12 +63,18 @@ function stateOf(sa: EstablishedSa, ticketId: Bytes, lifetimeMs: number, ctx: Co
   };
 }
 
+/** Where the policy lets no ticket outlive its SA, nor its successor: the one that was given for this SA is no good any more. */
+export function revokeTicket({ phase }: IkeSa, { policy, spent }: Pick<Context, 'policy' | 'spent'>): void {
+  if (phase.name !== 'established' || !phase.ticketId || !policy?.config.tickets.revokeOnDelete) return;
+  spent.spend(phase.ticketId, phase.reauthenticateBy);
+}
+
 export const ticketRequest = (wanted: boolean): PayloadOf<'N'>[] => (wanted ? [notify(Notify.TICKET_REQUEST)] : []);
 
-/** The client keeps what it was given; TICKET_ACK and TICKET_NACK mean none for now. */
+/** The client keeps what it asked for and was given; TICKET_ACK and TICKET_NACK mean none for now. */
 export function keepTicket(sa: EstablishedSa, notifies: Notifies, ctx: Context): Output[] {
   const granted = findNotify(notifies, Notify.TICKET_LT_OPAQUE);
-  if (!granted || !sa.connection) return [];
+  if (!granted || !sa.connection?.tickets) return [];
   const reader = new Reader(granted.data);
   const lifetimeMs = reader.u32() * 1_000;
   const { suite, keys, local, remote, authenticatedAt, reauthenticateBy, inner } = sa.phase;

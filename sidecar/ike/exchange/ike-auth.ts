@@ -91,7 +91,7 @@ export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], c
   return { sa: ticket.sa, ends, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
 }
 
-interface Who extends Pick<Established, 'kind' | 'local' | 'remote' | 'authenticatedAt' | 'reauthenticateBy'> {
+interface Who extends Pick<Established, 'kind' | 'local' | 'remote' | 'credential' | 'authenticatedAt' | 'reauthenticateBy'> {
   /** Our own AUTH. */
   readonly proof: Bytes;
 }
@@ -106,7 +106,7 @@ function authenticateSharedKey(phase: HalfOpen, asked: Request, ctx: Context): W
   const local = config.identity;
   return {
     ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data.slice() } },
-    ...{ authenticatedAt: ctx.now, reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs) },
+    ...{ credential: SHARED_KEY, authenticatedAt: ctx.now, reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs) },
     proof: sharedKeyAuth(phase, 'responder', local, secret, ctx),
   };
 }
@@ -122,10 +122,12 @@ function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resum
   // RFC 5723 §4.3.1: used once an SA is established with it; another attempt may have been faster than this one.
   if (refusalByPolicy(ticket, policy, ctx.spent, ctx.now)) throw failed('a ticket that has been used meanwhile');
   ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
-  const { idR: local, authenticatedAt, reauthenticateBy } = ticket;
+  const { idR: local, authenticated, authenticatedAt, reauthenticateBy, authMethod: method, certificate } = ticket;
   const proof =
     form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
-  return { kind: 'resumed', local, remote: ticket.authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy, proof };
+  // RFC 5723 §5 note 1: it is the authenticated identity that counts.
+  const who = { local, remote: authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy };
+  return { kind: 'resumed', ...who, credential: { method, certificate, claimed: authenticated && ticket.idI }, proof };
 }
 
 function proofForm(
@@ -138,6 +140,8 @@ function proofForm(
   if (proves(resumptionAuth(phase, 'initiator', identity, ctx), given)) return 'rfc';
   return libreswan && proves(libreswanResumptionAuth(phase, 'initiator', ctx), given) ? 'libreswan' : undefined;
 }
+
+const SHARED_KEY: Established['credential'] = { method: AuthMethod.SHARED_KEY, claimed: undefined, certificate: undefined };
 
 /** RFC 7296 §2.21.2: nothing but AUTHENTICATION_FAILED, whatever it was. */
 const failed = (why: string): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);
@@ -168,10 +172,10 @@ const holdsOneOf = ({ phase }: IkeSa, addresses: readonly Bytes[]): boolean =>
 /** `sa` is halfOpen or authSent; nothing of its handshake is kept. */
 function establish(sa: InPhase<'halfOpen' | 'authSent'>, who: Omit<Who, 'proof'>, ctx: Context): EstablishedSa {
   const { suite, keys, nat, fragmentation } = sa.phase;
-  const { kind, local, remote, authenticatedAt, reauthenticateBy } = who;
+  const { kind, local, remote, credential, authenticatedAt, reauthenticateBy } = who;
   const phase: Established = {
     ...{ name: 'established', suite, keys, nat, fragmentation },
-    ...{ kind, local, remote, authenticatedAt, reauthenticateBy, since: ctx.now, heardAt: ctx.now },
+    ...{ kind, local, remote, credential, authenticatedAt, reauthenticateBy, since: ctx.now, heardAt: ctx.now },
     rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER),
     ...{ children: [], inner: [], replaces: replaced(sa), ticketId: undefined, exchange: undefined, wanted: [] },
   };
@@ -238,7 +242,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
     : sharedKeyAuth(phase, 'responder', remote, connection.psk, ctx);
   if (!proves(proof, answer.auth.data)) throw failed('the gateway does not know the key');
   const who = {
-    ...({ kind: resumed ? 'resumed' : 'full', local: connection.local, remote } as const),
+    ...({ kind: resumed ? 'resumed' : 'full', local: connection.local, remote, credential: SHARED_KEY } as const),
     authenticatedAt: resumed?.authenticatedAt ?? ctx.now,
     reauthenticateBy: resumed?.reauthenticateBy ?? later(ctx.now, connection.reauthenticationMs),
   };

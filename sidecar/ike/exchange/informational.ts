@@ -10,7 +10,7 @@ import { findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { type IkeSa, type InPhase, inPhase, type OwnExchange } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { yieldTo } from '../succession.ts';
-import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
+import { type EstablishedSa, grantTicket, keepTicket, revokeTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { request as sendRequest } from '../window.ts';
 import { Reader, u32Bytes } from '../wire/bytes.ts';
 import type { Payload, PayloadOf } from '../wire/payload.ts';
@@ -56,8 +56,7 @@ function endedByPeer(sa: InPhase<'established' | 'closing' | 'replaced'>, ctx: C
   const yielded =
     inPhase(sa, 'established') && sa.phase.exchange?.kind === 'rekeyIke' && yieldTo(sa.phase.exchange.rival, sa, ctx);
   if (yielded) return yielded;
-  if (phase.name === 'established' && phase.ticketId && ctx.policy?.config.tickets.revokeOnDelete)
-    ctx.spent.spend(phase.ticketId, phase.reauthenticateBy);
+  revokeTicket(sa, ctx);
   const outputs = phase.name === 'established' ? voidTicket(sa, 'the gateway deleted the IKE SA') : [];
   return { sa: undefined, outputs, closes: phase.name === 'replaced' ? 'rekeyed' : 'deleted by peer' };
 }
@@ -108,6 +107,7 @@ function requestOf(exchange: Informational): Payload[] {
 
 /** Ends the IKE SA: its children stop at once, the SA itself when the peer has answered. */
 export function initiateEnd(sa: EstablishedSa, ctx: Context): Step {
+  revokeTicket(sa, ctx);
   const { suite, keys, nat, fragmentation, children, remote } = sa.phase;
   const outputs = children.flatMap(({ spiIn }) => uninstall(sa, spiIn));
   const closing: InPhase<'closing'> = { ...sa, phase: { name: 'closing', suite, keys, nat, fragmentation, remote } };

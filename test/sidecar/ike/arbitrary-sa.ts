@@ -183,6 +183,10 @@ const established: Fields<Omit<Established, 'name'>> = {
   local: identity,
   remote: identity,
   since: instant,
+  credential: fc.record(
+    { method: u16, claimed: maybe(identity), certificate: maybe(record({ fingerprint: blob(), serial: blob() })) },
+    { noNullPrototype: true },
+  ),
   authenticatedAt: instant,
   reauthenticateBy: instant,
   rekeyAt: instant,

@@ -13,7 +13,11 @@ const { values } = parseArgs({
 const directory = mkdtempSync(join(tmpdir(), 'rekindle-demo-'));
 const report = new Report(values.json);
 const demo = new Demo(join(import.meta.dirname, '../../examples/quickstart'), directory, report);
-process.once('SIGINT', () => void demo.stop().then(() => process.exit(130)));
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => void demo.stop().then(() => process.exit(status)));
 
 const passed = await demo.run(story);
 await demo.stop();

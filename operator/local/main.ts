@@ -50,6 +50,7 @@ function stopOnSignals(cluster: LocalCluster): void {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  process.on('SIGHUP', stop);
 }
 
 function printJson(happening: Happening): void {

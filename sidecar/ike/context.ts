@@ -5,6 +5,7 @@ import type { AddressPools } from './addresses.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import type { Identity, IkeSa, Instant } from './sa.ts';
 import type { SpentTickets } from './spent-tickets.ts';
+import type { Strain } from './strain.ts';
 import type { Bytes } from './wire/bytes.ts';
 
 /** What is in force; replaced whole by a `configure` input. */
@@ -37,6 +38,7 @@ export interface Context {
   readonly member: Member;
   readonly addresses: AddressPools;
   readonly spent: SpentTickets;
+  readonly strain: Strain;
   /** An SPI of ours that names this pod and is not in use. */
   readonly newIkeSpi: () => string;
   readonly newEspSpi: () => number;
@@ -45,5 +47,7 @@ export interface Context {
   /** By our SPI. */
   readonly find: (spi: string) => IkeSa | undefined;
   readonly halfOpen: number;
+  /** Of those, the ones from the network of this address. */
+  readonly halfOpenFrom: (remote: string) => number;
   readonly sessions: number;
 }

@@ -36,10 +36,10 @@ export class Deadlines {
     return undefined;
   }
 
-  /** SPIs whose instant has come, the earliest first; each is taken out. */
-  take(now: Instant): string[] {
+  /** SPIs whose instant has come, the earliest first and no more than `limit`; each is taken out. */
+  take(now: Instant, limit = Number.POSITIVE_INFINITY): string[] {
     const due: string[] = [];
-    for (let top = this.next(); top && top.at <= now; top = this.next()) {
+    for (let top = this.next(); top && top.at <= now && due.length < limit; top = this.next()) {
       const { spi } = this.#heap[0] as Entry;
       this.#pop();
       this.#current.delete(spi);

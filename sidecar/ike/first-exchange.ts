@@ -34,7 +34,7 @@ export const findNotify = (notifies: Notifies, type: number): PayloadOf<'N'> | u
  */
 export function demandCookie(header: Header, ni: Bytes, notifies: Notifies, path: Path, ctx: Context): Step | undefined {
   const { config, ring } = inForce(ctx);
-  if (ctx.halfOpen < config.ike.cookieThreshold) return undefined;
+  if (ctx.halfOpen + ctx.strain.level(ctx.now) < config.ike.cookieThreshold) return undefined;
   const bakery = { ring, crypto: ctx.crypto, audience: config.audience, now: ctx.now };
   const claim = { ni, address: parseEndpoint(path.remote).address, spiI: header.spiI };
   const given = findNotify(notifies, Notify.COOKIE);
@@ -43,11 +43,14 @@ export function demandCookie(header: Header, ni: Bytes, notifies: Notifies, path
   return { sa: undefined, outputs: [respondInClear(header, payloads, path), event({ name: 'cookie-demanded', path })] };
 }
 
-/** @throws ProtocolError (drop) when the table of half-open SAs is full. */
-export function admit(ctx: Context): void {
-  const { ike } = inForce(ctx).config;
-  if (ctx.halfOpen >= ike.maxHalfOpen) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, HALF_OPEN_LIMIT);
-  if (ctx.sessions >= ike.maxSessions) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, SESSION_LIMIT);
+/**
+ * No source may hold more than half of the places: a cookie proves an address, and one address is cheap. Not less, since a load
+ * balancer may hide all clients behind one (RFC 8019 §4.3). @throws ProtocolError (drop) when there is no place.
+ */
+export function admit({ remote }: Path, ctx: Context): void {
+  const { maxHalfOpen } = inForce(ctx).config.ike;
+  if (ctx.halfOpen >= maxHalfOpen || ctx.halfOpenFrom(remote) >= Math.ceil(maxHalfOpen / 2))
+    throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, HALF_OPEN_LIMIT);
 }
 export const HALF_OPEN_LIMIT = 'too many half-open SAs';
 export const SESSION_LIMIT = 'too many sessions';

@@ -19,14 +19,21 @@ import { type SessionSummary, summaryOf } from './session-summary.ts';
 import { Siblings } from './siblings.ts';
 import { SpentTickets } from './spent-tickets.ts';
 import { type ClosedWhy, type Deadline, event, type Input, NOTHING, type Output, type Step, which } from './step.ts';
+import { Strain } from './strain.ts';
 import { decidedBy } from './succession.ts';
 import { answer, concluded, isFirstExchange, repeat } from './window.ts';
 import { type Bytes, EMPTY, equalBytes, Reader } from './wire/bytes.ts';
-import { decodeMessage, type Message, NO_SPI } from './wire/message.ts';
-import { decodePayloads, type Payload } from './wire/payload.ts';
+import { decodeHeader, decodeMessage, type Header, type Message, NO_SPI } from './wire/message.ts';
+import { decodePayloads, type Payload, SK, SKF } from './wire/payload.ts';
 import { Exchange, Notify } from './wire/registry.ts';
 
 type Outputs = readonly Output[];
+
+/** More than any first request needs, with room for key exchanges to come; it is kept until IKE_AUTH. */
+const MAX_FIRST_BYTES = 8_192;
+const TOO_LONG = 'a first request that is too long';
+/** The rest is due at once again, after what has arrived meanwhile. */
+const MAX_DUE_AT_ONCE = 256;
 
 interface GatewayParts {
   readonly crypto: Cryptography;
@@ -44,6 +51,7 @@ export class Gateway {
   readonly #deadlines = new Deadlines();
   readonly #addresses = new AddressPools();
   readonly #spent = new SpentTickets();
+  readonly #strain = new Strain();
   readonly #siblings: Siblings;
   #policy: Policy | undefined;
 
@@ -54,6 +62,7 @@ export class Gateway {
     this.#member = member;
     this.#sas = sas;
     this.#siblings = new Siblings(member);
+    for (const sa of sas.values()) this.#deadlines.set(ownSpi(sa), { at: 0 as Instant, why: 'go on' });
   }
 
   handle(input: Input, now: Instant): Outputs {
@@ -104,10 +113,15 @@ export class Gateway {
 
   #route(stage: Stage, ctx: Context): Outputs {
     const { datagram, path } = stage;
+    // Nothing is decoded before it is known that somebody may want it.
+    const header = decodeHeader(datagram);
+    const begins = header.spiR === NO_SPI && !header.response;
+    stage.sa = begins ? undefined : this.#find(header);
+    if (begins ? datagram.length > MAX_FIRST_BYTES : !stage.sa && !mayBeSiblings(header, datagram))
+      throw new ProtocolError('drop', Notify.INVALID_IKE_SPI, begins ? TOO_LONG : UNKNOWN_SPI);
     const message = decodeMessage(datagram);
     stage.message = message;
-    if (message.spiR === NO_SPI && !message.response) return this.#first(message, stage, ctx);
-    stage.sa = this.#find(message);
+    if (begins) return this.#first(message, stage, ctx);
     if (!stage.sa) return this.#unknown(message, datagram, path, ctx);
     if (inPhase(stage.sa, 'initSent', 'resumeSent')) return this.#concludeFirst(stage.sa, message, datagram, ctx);
     return this.#protected(stage.sa as SecuredSa, message, stage, ctx);
@@ -185,7 +199,7 @@ export class Gateway {
   }
 
   /** RFC 7296 §2.1: the flag tells which of the two SPIs is ours. */
-  #find(message: Message): IkeSa | undefined {
+  #find(message: Header): IkeSa | undefined {
     const sa = this.#sas.get(message.initiator ? message.spiR : message.spiI);
     if (!sa || (sa.role === 'responder') !== message.initiator) return undefined;
     const peerSpi = sa.role === 'responder' ? sa.spiI === message.spiI : sa.spiR === NO_SPI || sa.spiR === message.spiR;
@@ -205,7 +219,7 @@ export class Gateway {
   }
 
   #expire(ctx: Context): Outputs {
-    const outputs = this.#deadlines.take(ctx.now).flatMap((spi) => {
+    const outputs = this.#deadlines.take(ctx.now, MAX_DUE_AT_ONCE).flatMap((spi) => {
       const sa = this.#sas.get(spi); // as those before it have left it
       return sa ? this.#commit(sa, expire(sa, ctx), ctx) : NOTHING;
     });
@@ -323,7 +337,7 @@ export class Gateway {
     const { ordinal } = this.#member;
     return {
       ...{ now, policy, random: this.#random, crypto: this.#crypto, member: this.#member },
-      ...{ addresses: this.#addresses, spent: this.#spent },
+      ...{ addresses: this.#addresses, spent: this.#spent, strain: this.#strain },
       newIkeSpi: () =>
         unused(
           () => newOwnedSpi(ordinal, this.#random, keys),
@@ -337,6 +351,7 @@ export class Gateway {
       sessionsOf: (remote) => this.#sas.sessionsOf(remote),
       find: (spi) => this.#sas.get(spi),
       halfOpen: this.#sas.halfOpen,
+      halfOpenFrom: (remote) => this.#sas.halfOpenFrom(remote),
       sessions: this.#sas.established,
     };
   }
@@ -349,6 +364,10 @@ function unused<T>(draw: () => T, isFree: (value: T) => boolean): T {
   }
   throw new Error('no free SPI in a hundred draws: the random source is broken');
 }
+
+/** RFC 7383 §2.5, RFC 7296 §3.14: the first protected request of an SA that is not here holds one payload, an encrypted one. */
+const mayBeSiblings = ({ response, initiator, messageId }: Header, datagram: Bytes): boolean =>
+  !response && initiator && messageId === 1 && (datagram[16] === SK || datagram[16] === SKF);
 
 /** Words of a sibling belong to no SA yet. */
 const words = (datagram: Bytes): Stage => ({

@@ -2,7 +2,7 @@
 import type { Child } from './child.ts';
 import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
-import { type IkeSa, type InPhase, type Instant, type Intent, inPhase, later, NEVER } from './sa.ts';
+import { type IkeSa, type InPhase, type Instant, type Intent, inPhase, later, NEVER, ownSpi } from './sa.ts';
 import type { ClosedWhy, Deadline, Step } from './step.ts';
 import { yieldTo } from './succession.ts';
 import { termsOf } from './terms.ts';
@@ -81,7 +81,9 @@ function begun(child: Child, ctx: Context): Child {
 /** RFC 7296 §2.4: when nothing authentic has come for a while, ask. */
 function livenessAt(sa: InPhase<'established'>, ctx: Pick<Context, 'policy'>): Instant {
   const { deadPeerMs } = termsOf(sa, ctx);
-  return deadPeerMs === 0 ? NEVER : later(sa.phase.heardAt, deadPeerMs);
+  // Spread by SPI, so that sessions that came in one burst are not asked in one.
+  const spread = 1 - Number.parseInt(ownSpi(sa).slice(-2), 16) / 2_560;
+  return deadPeerMs === 0 ? NEVER : later(sa.phase.heardAt, Math.round(deadPeerMs * spread));
 }
 
 const isIdle = (sa: IkeSa): boolean => inPhase(sa, 'established') && !sa.window.sent && sa.phase.wanted.length === 0;

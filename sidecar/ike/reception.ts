@@ -2,6 +2,7 @@
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
 import { collect, open, type SecuredSa } from './protection.ts';
+import type { Sent } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Encrypted, Message } from './wire/message.ts';
 import { Notify } from './wire/registry.ts';
@@ -43,5 +44,9 @@ const isRepetition = ({ window }: SecuredSa, { response, messageId }: Message): 
   !response && messageId === window.expected - 1 && window.answered.length > 0;
 
 /** What is dead repeats itself at most. */
-const isInWindow = ({ window, phase }: SecuredSa, { response, messageId }: Message): boolean =>
-  phase.name !== 'gone' && (response ? window.sent?.messageId === messageId : messageId === window.expected);
+const isInWindow = ({ window, phase }: SecuredSa, message: Message): boolean =>
+  phase.name !== 'gone' && (message.response ? answers(message, window.sent) : message.messageId === window.expected);
+
+/** RFC 7296 §3.1: the same message id and the same exchange type, which is the 19th byte of what we sent. */
+const answers = ({ messageId, exchange }: Message, sent: Sent | undefined): boolean =>
+  sent?.messageId === messageId && sent.datagrams[0]?.[18] === exchange;

@@ -1,4 +1,5 @@
 /** All SAs of a gateway, found by our SPI, by a peer's first request, by the peer's identity and by a child's SPI. */
+import { parseEndpoint } from './endpoint.ts';
 import { type Identity, type IkeSa, ownSpi } from './sa.ts';
 import { hex } from './wire/bytes.ts';
 
@@ -7,12 +8,19 @@ export class SaTable {
   readonly #byFirstRequest = new Map<string, string>();
   readonly #byPeer = new Map<string, Set<string>>();
   readonly #byChild = new Map<number, string>();
+  /** Half-open SAs by the network that they come from. */
+  readonly #bySource = new Map<string, number>();
   #halfOpen = 0;
   #established = 0;
 
   /** SAs that a stranger can make us keep: those that nobody has authenticated. */
   get halfOpen(): number {
     return this.#halfOpen;
+  }
+
+  /** How many of them come from the network of this endpoint. */
+  halfOpenFrom(remote: string): number {
+    return this.#bySource.get(sourceOf(remote)) ?? 0;
   }
 
   get established(): number {
@@ -45,8 +53,9 @@ export class SaTable {
   put(sa: IkeSa): void {
     const spi = ownSpi(sa);
     const before = this.#bySpi.get(spi);
-    if (before) this.#unindex(before, spi);
     this.#bySpi.set(spi, sa);
+    if (before && standsAlike(before, sa)) return;
+    if (before) this.#unindex(before, spi);
     this.#index(sa, spi);
   }
 
@@ -59,7 +68,7 @@ export class SaTable {
 
   #index({ phase, spiI, path }: IkeSa, spi: string): void {
     if (phase.name === 'halfOpen') this.#byFirstRequest.set(firstRequest(spiI, path.remote), spi);
-    if (isUnproven(phase)) this.#halfOpen += 1;
+    if (isUnproven(phase)) this.#countHalfOpen(path.remote, 1);
     if (phase.name !== 'established') return;
     this.#established += 1;
     const key = peerKey(phase.remote);
@@ -69,10 +78,18 @@ export class SaTable {
     for (const { spiIn } of phase.children) this.#byChild.set(spiIn, spi);
   }
 
+  #countHalfOpen(remote: string, by: 1 | -1): void {
+    this.#halfOpen += by;
+    const source = sourceOf(remote);
+    const count = (this.#bySource.get(source) ?? 0) + by;
+    if (count > 0) this.#bySource.set(source, count);
+    else this.#bySource.delete(source);
+  }
+
   #unindex({ phase, spiI, path }: IkeSa, spi: string): void {
     const first = firstRequest(spiI, path.remote);
     if (phase.name === 'halfOpen' && this.#byFirstRequest.get(first) === spi) this.#byFirstRequest.delete(first);
-    if (isUnproven(phase)) this.#halfOpen -= 1;
+    if (isUnproven(phase)) this.#countHalfOpen(path.remote, -1);
     if (phase.name !== 'established') return;
     this.#established -= 1;
     const key = peerKey(phase.remote);
@@ -81,6 +98,19 @@ export class SaTable {
     if (sessions?.size === 0) this.#byPeer.delete(key);
     for (const { spiIn } of phase.children) if (this.#byChild.get(spiIn) === spi) this.#byChild.delete(spiIn);
   }
+}
+
+/** Most steps of a session change nothing that it is found by. */
+const standsAlike = (before: IkeSa, after: IkeSa): boolean =>
+  before.phase.name === 'established' &&
+  after.phase.name === 'established' &&
+  before.phase.remote === after.phase.remote &&
+  before.phase.children === after.phase.children;
+
+/** An IPv4 address, or the /64 of an IPv6 address: what one host can choose from (RFC 8019 §4.2). */
+function sourceOf(remote: string): string {
+  const { address } = parseEndpoint(remote);
+  return hex(address.subarray(0, Math.min(address.length, 8)));
 }
 
 const isUnproven = (phase: IkeSa['phase']): boolean => phase.name === 'halfOpen' || (phase.name === 'gone' && !phase.proven);

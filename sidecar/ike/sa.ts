@@ -185,6 +185,8 @@ export interface Credential {
   /** IDi when what was authenticated is another identity (EAP). */
   readonly claimed: Identity | undefined;
   readonly certificate: { readonly fingerprint: Bytes; readonly serial: Bytes } | undefined;
+  /** Tells one pre-shared key from its successor (`pskDigest`). */
+  readonly psk: Bytes | undefined;
 }
 
 /** The peer rekeyed it and will delete it; until then it only answers (RFC 7296 §2.8.2). */

@@ -52,6 +52,7 @@ function stateOf(sa: EstablishedSa, ticketId: Bytes, lifetimeMs: number, ctx: Co
     authenticated: phase.credential.claimed && phase.remote, // RFC 5723 §5 note 1
     authMethod: phase.credential.method,
     certificate: phase.credential.certificate,
+    psk: phase.credential.psk,
     authenticatedAt: phase.authenticatedAt,
     reauthenticateBy: phase.reauthenticateBy,
     suite: phase.suite,

@@ -22,6 +22,7 @@ export function encodeTicketState(state: TicketState): Bytes {
     state.authenticatedAt,
     state.reauthenticateBy,
     certificate ? [certificate.fingerprint, certificate.serial] : null,
+    state.psk ?? null,
     [suite.encr, suite.keyBits, suite.integ, suite.prf, suite.ke],
     state.skD,
     unhex(state.spiI),
@@ -38,8 +39,8 @@ export function decodeTicketState(bytes: Bytes): TicketState | undefined {
 }
 
 function ticketState(plain: Plain): TicketState {
-  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, suite, skD, spiI, spiR, pod, inner] =
-    list(plain, 16);
+  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, psk, suite, skD, spiI, spiR, pod, inner] =
+    list(plain, 17);
   return {
     ticketId: bytesOf(id),
     issuedAt: instant(issuedAt),
@@ -51,6 +52,7 @@ function ticketState(plain: Plain): TicketState {
     authenticatedAt: instant(at),
     reauthenticateBy: instant(by),
     certificate: certificate === null ? undefined : certificateOf(certificate),
+    psk: psk === null ? undefined : bytesOf(psk),
     suite: suiteOf(suite),
     skD: bytesOf(skD),
     spiI: hex(bytesOf(spiI)),

@@ -7,15 +7,14 @@
  */
 import type { GatewayConfig } from '../contract/gateway-config.ts';
 import type { KeyRing } from '../contract/key-ring.ts';
-import type { Policy } from './context.ts';
+import type { Context, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import type { IkeSuite } from './crypto/suite.ts';
 import { subkeys } from './ring-subkeys.ts';
 import type { Identity, Instant } from './sa.ts';
-import type { SpentTickets } from './spent-tickets.ts';
 import type { TicketRefusal } from './step.ts';
 import { decodeTicketState, encodeTicketState } from './ticket-state.ts';
-import { type Bytes, concat, equalBytes, hex } from './wire/bytes.ts';
+import { type Bytes, concat, equalBytes, hex, utf8 } from './wire/bytes.ts';
 import { AuthMethod } from './wire/registry.ts';
 
 /** What RFC 5723 §5 marks "from the ticket", and what our own policy needs when it comes back. */
@@ -34,6 +33,8 @@ export interface TicketState {
   /** No chain of resumptions outlives this (§6.2). */
   readonly reauthenticateBy: Instant;
   readonly certificate: { readonly fingerprint: Bytes; readonly serial: Bytes } | undefined;
+  /** `pskDigest` of the key that was proven. */
+  readonly psk: Bytes | undefined;
   readonly suite: IkeSuite;
   readonly skD: Bytes;
   /** Of the SA that the ticket was given for, which goes silently when it is still there (§4.3.4). */
@@ -112,8 +113,7 @@ export function openTicket(opening: TicketOpening, ticket: Bytes): OpenedTicket 
 export function refusalByPolicy(
   state: TicketState,
   policy: Policy,
-  spent: SpentTickets,
-  now: Instant,
+  { spent, crypto, now }: Pick<Context, 'spent' | 'crypto' | 'now'>,
 ): TicketRefusal | undefined {
   const { config, credentials } = policy;
   if (!config.tickets.enabled) return 'disabled';
@@ -121,8 +121,8 @@ export function refusalByPolicy(
   const who = state.authenticated ?? state.idI;
   if (config.tickets.revokedIdentities.some((id) => sameIdentity(id, who) || sameIdentity(id, state.idI)))
     return 'revoked-identity';
-  // RFC 5723 §6.2: tickets end when credentials are invalidated; a PSK that is gone is one.
-  if (state.authMethod === AuthMethod.SHARED_KEY && credentials.psk(who) === undefined) return 'revoked-identity';
+  // RFC 5723 §6.2: tickets end when credentials are invalidated: a PSK that is gone, or another one now.
+  if (state.authMethod === AuthMethod.SHARED_KEY && !isStill(state.psk, credentials.psk(who), crypto)) return 'revoked-identity';
   // RFC 5723 §4.3.1: a reused ticket is rejected.
   if (spent.has(state.ticketId)) return 'spent';
   if (now >= state.authenticatedAt + config.ike.reauthenticationMs) return 'policy';
@@ -149,6 +149,13 @@ export function ticketLifetime(
 
 /** The field of TICKET_LT_OPAQUE has 32 bits of seconds. */
 const MAX_LIFETIME_MS = 0xffff_ffff * 1000;
+
+/** Tells keys apart; it stands only where SK_d stands too. */
+export const pskDigest = (psk: Bytes, crypto: Cryptography): Bytes => crypto.sealing.sha256(concat(PSK, psk)).slice(0, 16);
+const PSK = utf8('rekindle pre-shared key');
+
+const isStill = (digest: Bytes | undefined, psk: Bytes | undefined, crypto: Cryptography): boolean =>
+  digest !== undefined && psk !== undefined && equalBytes(digest, pskDigest(psk, crypto));
 
 const sameIdentity = (a: Identity, b: Identity): boolean => a.idType === b.idType && equalBytes(a.data, b.data);
 

@@ -19,7 +19,7 @@ import {
 import { askForAddresses, assignAddresses, assignedAddresses } from '../configuration.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
-import { answeredHandshake, errorOf, findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
+import { answeredHandshake, errorOf, findNotify, type Notifies, nameOfNotify, SESSION_LIMIT } from '../first-exchange.ts';
 import {
   type Established,
   type FirstMessages,
@@ -33,7 +33,7 @@ import {
 } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { inForce, termsOf } from '../terms.ts';
-import { refusalByPolicy } from '../ticket.ts';
+import { pskDigest, refusalByPolicy } from '../ticket.ts';
 import { type EstablishedSa, grantTicket, keepTicket, sameIdentity, ticketRequest } from '../ticket-request.ts';
 import { jittered, request as sendRequest } from '../window.ts';
 import { type Bytes, equalBytes } from '../wire/bytes.ts';
@@ -74,6 +74,9 @@ export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], c
     ? authenticateTicket(sa.phase, sa.phase.resumed, asked, ctx)
     : authenticateSharedKey(sa.phase, asked, ctx);
   const { ends, proven } = supersedes(sa, who, asked.notifies, ctx);
+  // Here, where it is known which sessions go for this one.
+  if (ctx.sessions - ends.length >= inForce(ctx).config.ike.maxSessions)
+    throw new ProtocolError('abort', Notify.TEMPORARY_FAILURE, SESSION_LIMIT);
   const established = establish(sa, who, ctx);
   const child = firstChild(established, sa.phase.first, asked, proven, ctx);
   const ticket = grantTicket(child.sa, asked.notifies, ctx);
@@ -106,7 +109,11 @@ function authenticateSharedKey(phase: HalfOpen, asked: Request, ctx: Context): W
   const local = config.identity;
   return {
     ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data.slice() } },
-    ...{ credential: SHARED_KEY, authenticatedAt: ctx.now, reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs) },
+    ...{
+      credential: { ...SHARED_KEY, psk: pskDigest(secret, ctx.crypto) },
+      authenticatedAt: ctx.now,
+      reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs),
+    },
     proof: sharedKeyAuth(phase, 'responder', local, secret, ctx),
   };
 }
@@ -120,14 +127,14 @@ function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resum
   const form = auth && proofForm(phase, ticket.idI, auth.data, policy.config.tickets.acceptLibreswanAuth, ctx);
   if (!form) throw failed('a wrong proof of a resumption');
   // RFC 5723 §4.3.1: used once an SA is established with it; another attempt may have been faster than this one.
-  if (refusalByPolicy(ticket, policy, ctx.spent, ctx.now)) throw failed('a ticket that has been used meanwhile');
+  if (refusalByPolicy(ticket, policy, ctx)) throw failed('a ticket that has been used meanwhile');
   ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
-  const { idR: local, authenticated, authenticatedAt, reauthenticateBy, authMethod: method, certificate } = ticket;
+  const { idR: local, authenticated, authenticatedAt, reauthenticateBy, authMethod: method, certificate, psk } = ticket;
   const proof =
     form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
   // RFC 5723 §5 note 1: it is the authenticated identity that counts.
   const who = { local, remote: authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy };
-  return { kind: 'resumed', ...who, credential: { method, certificate, claimed: authenticated && ticket.idI }, proof };
+  return { kind: 'resumed', ...who, credential: { method, certificate, psk, claimed: authenticated && ticket.idI }, proof };
 }
 
 function proofForm(
@@ -141,7 +148,7 @@ function proofForm(
   return libreswan && proves(libreswanResumptionAuth(phase, 'initiator', ctx), given) ? 'libreswan' : undefined;
 }
 
-const SHARED_KEY: Established['credential'] = { method: AuthMethod.SHARED_KEY, claimed: undefined, certificate: undefined };
+const SHARED_KEY = { method: AuthMethod.SHARED_KEY, claimed: undefined, certificate: undefined, psk: undefined };
 
 /** RFC 7296 §2.21.2: nothing but AUTHENTICATION_FAILED, whatever it was. */
 const failed = (why: string): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);
@@ -154,6 +161,8 @@ function supersedes(
   ctx: Context,
 ): { ends: NonNullable<Step['ends']>; proven: readonly Bytes[] } {
   const { resumed } = sa.phase;
+  const initialContact = findNotify(notifies, Notify.INITIAL_CONTACT) !== undefined;
+  if (!resumed && !initialContact) return { ends: [], proven: [] };
   const others = ctx.sessionsOf(who.remote);
   if (resumed) {
     // RFC 5723 §4.3.4: the old SA goes silently when it is still alive; after a rekey it is known by its addresses.
@@ -161,7 +170,6 @@ function supersedes(
     const old = others.filter((one) => isOld(one) || holdsOneOf(one, resumed.inner));
     return { ends: old.map((one) => ({ spi: ownSpi(one), why: 'superseded by resumption' })), proven: resumed.inner };
   }
-  if (!findNotify(notifies, Notify.INITIAL_CONTACT)) return { ends: [], proven: [] };
   const proven = others.flatMap((one) => (one.phase.name === 'established' ? one.phase.inner : []));
   return { ends: others.map((one) => ({ spi: ownSpi(one), why: 'superseded by initial contact' })), proven };
 }
@@ -207,6 +215,11 @@ function firstChild(
     return { sa, payloads: [refused], outputs: [event({ name: 'address-refused', remote: sa.phase.remote })] };
   }
   const { inner, reply } = assigned;
+  // RFC 7296 §2.19: clients of pools have no address unless they ask for one.
+  if (inner.length === 0) {
+    const refused = { refused: Notify.FAILED_CP_REQUIRED, reason: 'no inner address was asked for' };
+    return { sa, payloads: [notify(refused.refused)], outputs: [refusal(sa, 'us', refused)] };
+  }
   const addressed: EstablishedSa = { ...sa, phase: { ...sa.phase, inner } };
   const agreed = acceptChild(addressed, child, trafficOf(addressed, ctx), { ni, nr, inAuth: true }, ctx);
   if ('refused' in agreed)

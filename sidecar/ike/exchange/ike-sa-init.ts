@@ -72,14 +72,19 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const { sa: offered, ke, nonce, notifies } = request(message.payloads);
   const demand = demandCookie(message, nonce.data, notifies, path, ctx);
   if (demand) return demand;
-  admit(ctx);
+  admit(path, ctx);
   const chosen = chooseIke(offered.proposals, config.ike.algorithms, ke.group);
   if (!chosen) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
   const { suite } = chosen;
   // RFC 7296 §1.2: "the responder ... indicates its preferred Diffie-Hellman group".
   if (suite.ke !== ke.group) throw wrongGroup(suite.ke);
+  const group = keyExchangeOf(ctx.crypto, suite.ke);
+  if (ke.data.length !== group.publicLength) throw ProtocolError.malformed(`KE of ${ke.data.length} bytes in group ${suite.ke}`);
+  // A public value that the group forbids ends here without an SA; a stranger who sends many is soon asked for a cookie.
+  ctx.strain.add(ctx.now);
   const own = keyPair(suite.ke, ctx);
-  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, ke.data);
+  const shared = group.agree(own.privateKey, ke.data);
+  ctx.strain.relieve(ctx.now);
   const { spiI } = message;
   const spiR = ctx.newIkeSpi();
   const nr = ctx.random(NONCE_BYTES);

@@ -73,7 +73,7 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   // RFC 5723 §9.3: cookies come first, and nothing is kept before the ticket has verified.
   const demand = demandCookie(message, nonce.data, notifies, path, ctx);
   if (demand) return demand;
-  admit(ctx);
+  admit(path, ctx);
   const opened = redeem(ticket.data, ctx);
   if (opened.refused) return refuse(opened, message, path);
   const accepted = accept({ ticket: opened.state, ni: nonce.data, notifies, datagram, message, path }, ctx);
@@ -86,7 +86,7 @@ function redeem(ticket: Bytes, ctx: Context): OpenedTicket {
   if (!config.tickets.enabled) return { refused: 'disabled', keyId: undefined };
   const opened = openTicket({ ring, crypto: ctx.crypto, audience: config.audience, now: ctx.now }, ticket);
   if (opened.refused) return opened;
-  const refused = refusalByPolicy(opened.state, policy, ctx.spent, ctx.now);
+  const refused = refusalByPolicy(opened.state, policy, ctx);
   return refused ? { refused, keyId: opened.keyId } : opened;
 }
 

@@ -36,7 +36,9 @@ type Rekeying = Extract<OwnExchange, { kind: 'rekeyIke' }>;
 
 export function initiate(sa: InPhase<'established'>, { group }: Extract<Intent, { kind: 'rekeyIke' }>, ctx: Context): Step {
   const { ike } = termsOf(sa, ctx);
-  const id = group ?? sa.phase.suite.ke;
+  const { ke: former } = sa.phase.suite;
+  // A group that is not offered any more cannot be sent either.
+  const id = group ?? (ike.keyExchange.includes(former) ? former : (ike.keyExchange[0] ?? former));
   const ke = { id, ...keyExchangeOf(ctx.crypto, id).generate(ctx.random) };
   const offer: IkeOffer = { spi: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), ke };
   const phase = { ...sa.phase, exchange: { kind: 'rekeyIke', offer, rival: undefined } as const };
@@ -57,6 +59,10 @@ interface Asked {
 }
 
 export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context): Reply {
+  const { exchange } = sa.phase;
+  // RFC 7296 §2.25.2: one rival is enough; more would be SAs without end.
+  if (exchange?.kind === 'rekeyIke' && exchange.rival)
+    throw new ProtocolError('refuse', Notify.TEMPORARY_FAILURE, 'the IKE SA is being rekeyed by both sides already');
   const chosen = chooseIke(asked.sa.proposals, termsOf(sa, ctx).ike, asked.ke?.group);
   if (chosen?.proposal.spi.length !== 8)
     throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
@@ -71,7 +77,6 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
   const ni = asked.nonce.data;
   const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni, nr, spiI, spiR });
   const bare = successor(sa, { role: 'responder', spiI, spiR, suite, keys }, ctx);
-  const { exchange } = sa.phase;
   // RFC 7296 §2.8.2: both rekey at once; the children stay where they are until the nonces have decided.
   const collides = exchange?.kind === 'rekeyIke';
   // What the ticket says of addresses is true whichever SA has them in the end.

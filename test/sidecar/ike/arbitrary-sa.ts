@@ -64,6 +64,7 @@ export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
   authenticatedAt: instant,
   reauthenticateBy: instant,
   certificate: maybe(fc.record({ fingerprint: blob(), serial: blob() }, { noNullPrototype: true })),
+  psk: maybe(blob(16, 16)),
   suite: ikeSuite,
   skD: blob(20, 64),
   spiI: spi,
@@ -184,7 +185,12 @@ const established: Fields<Omit<Established, 'name'>> = {
   remote: identity,
   since: instant,
   credential: fc.record(
-    { method: u16, claimed: maybe(identity), certificate: maybe(record({ fingerprint: blob(), serial: blob() })) },
+    {
+      method: u16,
+      claimed: maybe(identity),
+      certificate: maybe(record({ fingerprint: blob(), serial: blob() })),
+      psk: maybe(blob()),
+    },
     { noNullPrototype: true },
   ),
   authenticatedAt: instant,

@@ -5,14 +5,21 @@ import type { KeyRing } from '../../../sidecar/contract/key-ring.ts';
 import { ProtocolError } from '../../../sidecar/ike/error.ts';
 import { type Instant, later, NEVER } from '../../../sidecar/ike/sa.ts';
 import { SpentTickets } from '../../../sidecar/ike/spent-tickets.ts';
-import { openTicket, refusalByPolicy, sealTicket, type TicketState, ticketLifetime } from '../../../sidecar/ike/ticket.ts';
+import {
+  openTicket,
+  pskDigest,
+  refusalByPolicy,
+  sealTicket,
+  type TicketState,
+  ticketLifetime,
+} from '../../../sidecar/ike/ticket.ts';
 import { decodeTicketState, encodeTicketState } from '../../../sidecar/ike/ticket-state.ts';
 import { type Bytes, concat, hex, utf8 } from '../../../sidecar/ike/wire/bytes.ts';
 import { decodeCbor, encodeCbor, type Plain } from '../../../sidecar/ike/wire/cbor.ts';
 import { encodeMessage, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
 import { notify } from '../../../sidecar/ike/wire/payload.ts';
 import { AuthMethod, Encr, Exchange, IdType, Integ, Ke, Notify, Prf } from '../../../sidecar/ike/wire/registry.ts';
-import { AEAD, ALICE, config, email, fqdn, GATEWAY, policy } from '../../harness/policy.ts';
+import { AEAD, ALICE, config, email, fqdn, GATEWAY, PSK, policy } from '../../harness/policy.ts';
 import { ticketState } from './arbitrary-sa.ts';
 import { AUDIENCE, counting, crypto, NOW, ring, ringKey } from './key-rings.ts';
 
@@ -31,6 +38,7 @@ const state: TicketState = {
   authenticatedAt: NOW,
   reauthenticateBy: later(NOW, 24 * HOUR),
   certificate: undefined,
+  psk: pskDigest(PSK, crypto),
   suite: { encr: Encr.AES_GCM_16, keyBits: 256, integ: Integ.NONE, prf: Prf.HMAC_SHA2_256, ke: Ke.CURVE25519 },
   skD: new Uint8Array(32).fill(0xd0),
   spiI: '0011223344556677',
@@ -248,8 +256,13 @@ describe('policy', () => {
   const spent = () => new SpentTickets(10);
   const ask = (
     part: { state?: Partial<TicketState>; policy?: ReturnType<typeof policy>; spent?: SpentTickets; now?: Instant } = {},
-  ) => refusalByPolicy({ ...state, ...part.state }, part.policy ?? policy(), part.spent ?? spent(), part.now ?? NOW);
-  const users = (...names: string[]) => new Map(names.map((name) => [hex(utf8(name)), utf8('key')]));
+  ) =>
+    refusalByPolicy({ ...state, ...part.state }, part.policy ?? policy(), {
+      spent: part.spent ?? spent(),
+      crypto,
+      now: part.now ?? NOW,
+    });
+  const users = (...names: string[]) => new Map(names.map((name) => [hex(utf8(name)), PSK]));
 
   it('welcomes what nothing speaks against', () => assert.equal(ask(), undefined));
 
@@ -279,6 +292,13 @@ describe('policy', () => {
     assert.equal(ask({ policy: nobody }), 'revoked-identity');
     assert.equal(ask({ policy: nobody, state: { authenticated: email('bob') } }), undefined);
     assert.equal(ask({ policy: nobody, state: { authMethod: AuthMethod.DIGITAL_SIGNATURE } }), undefined);
+  });
+
+  it('refuses what came of a key that another one has replaced', () => {
+    const replaced = policy({ users: new Map([[hex(ALICE.data), utf8('a new key')]]) });
+    assert.equal(ask({ policy: replaced }), 'revoked-identity');
+    assert.equal(ask({ policy: replaced, state: { psk: pskDigest(utf8('a new key'), crypto) } }), undefined);
+    assert.equal(ask({ state: { psk: undefined } }), 'revoked-identity');
   });
 
   it('refuses what was used', () => {

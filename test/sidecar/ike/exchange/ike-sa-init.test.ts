@@ -144,17 +144,17 @@ describe('IKE_SA_INIT, the responder', () => {
     assert.deepEqual(gateway.endings(), ['half-open too long']);
   });
 
-  it('keeps no more half-open SAs than it is told, nor sessions', () => {
-    const gateway = gatewayOf({ config: config({ ike: { maxHalfOpen: 2, maxSessions: 1 } }) });
-    const peers = [1, 2, 3].map((seed) => Peer.towards(gateway, { seed }));
+  it('keeps no more half-open SAs than it is told', () => {
+    const gateway = gatewayOf({ config: config({ ike: { maxHalfOpen: 2 } }) });
+    const from = (host: number) => ({ seed: host, path: { ...PATH, remote: `192.0.2.${host}:500` } });
+    const peers = [1, 2, 3].map((host) => Peer.towards(gateway, from(host)));
     assert.deepEqual(
       peers.map((peer) => ikeSaInit(peer) !== undefined),
       [true, true, false],
     );
     assert.deepEqual(gateway.drops(), ['half-open-limit']);
     for (const peer of peers.slice(0, 1)) assert.ok(payload(ikeAuth(peer), 'AUTH'));
-    assert.equal(ikeSaInit(Peer.towards(gateway, { seed: 4 })), undefined);
-    assert.deepEqual(gateway.drops(), ['half-open-limit', 'session-limit']);
+    assert.ok(ikeSaInit(Peer.towards(gateway, from(4))));
   });
 
   it('sees that the peer is behind a NAT when its source is not the one it told, and encapsulates', () => {
@@ -210,8 +210,8 @@ describe('what an IKE_SA_INIT request cannot be answered with an SA for', () => 
   it('an unknown critical payload is named in the answer', () => {
     const gateway = gatewayOf();
     const peer = Peer.towards(gateway);
-    const request = peer.clear(Exchange.IKE_SA_INIT, []);
-    // HDR(A,0), 200(critical)  -->      <--  HDR(A,0), N(UNSUPPORTED_CRITICAL_PAYLOAD, 200)
+    const request = peer.clear(Exchange.IKE_SA_INIT, [{ kind: 'V', data: utf8('somebody') }]);
+    // HDR(A,0), V, 200(critical)  -->      <--  HDR(A,0), N(UNSUPPORTED_CRITICAL_PAYLOAD, 200)
     const [answer] = peer.send([withUnknown(request, true)]);
     assert.deepEqual(notifyData(answer, Notify.UNSUPPORTED_CRITICAL_PAYLOAD), Uint8Array.of(200));
     assert.equal(answer?.response, true);
@@ -238,7 +238,7 @@ describe('what an IKE_SA_INIT request cannot be answered with an SA for', () => 
     const gateway = gatewayOf();
     const peer = Peer.towards(gateway);
     peer.spiR = '0102030405060708';
-    const request = peer.clear(Exchange.INFORMATIONAL, [], { messageId: 9 });
+    const request = peer.clear(Exchange.INFORMATIONAL, [{ kind: 'V', data: utf8('somebody') }], { messageId: 9 });
     request[17] = 0x30;
     const [answer] = peer.send([request]);
     assert.deepEqual(notifies(answer), [Notify.INVALID_MAJOR_VERSION]);
@@ -249,6 +249,14 @@ describe('what an IKE_SA_INIT request cannot be answered with an SA for', () => 
       [spiI, spiR, messageId, exchange, response, initiator],
       [peer.spiI, peer.spiR, 9, Exchange.INFORMATIONAL, true, false],
     );
+  });
+
+  it('a refusal that would be longer than the request is not given', () => {
+    const peer = Peer.towards(gatewayOf());
+    const request = peer.clear(Exchange.IKE_SA_INIT, []);
+    request[17] = 0x30;
+    assert.deepEqual(peer.send([request]), []);
+    assert.deepEqual(peer.send([withUnknown(peer.clear(Exchange.IKE_SA_INIT, []), true)]), []);
   });
 
   it('a response of another version, IKEv1, and garbage are silence', () => {

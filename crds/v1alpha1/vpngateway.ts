@@ -55,7 +55,7 @@ export interface VpnGatewaySpec {
     readonly reauthentication: string;
     /** How long an SA may stay without authentication. */
     readonly halfOpen: string;
-    /** Largest datagram of an encrypted message when both sides can fragment (RFC 7383). */
+    /** Largest UDP payload of an encrypted message when both sides can fragment (RFC 7383). The default fits into packets of 1280 bytes, which every path carries. */
     readonly fragmentBytes: number;
   };
   /** Proposals and limits of child SAs. Lists have the most wanted first. */

@@ -73,8 +73,8 @@ const ike = record<GatewayConfig['ike']>({
   cookieThreshold: optional(count, 100),
   maxHalfOpen: optional(count, 10_000),
   maxSessions: optional(count, 100_000),
-  // RFC 7383 §2.5.1: below the smallest MTU of the path.
-  fragmentBytes: optional(integer(256, 65_000), 1_280),
+  // RFC 7383 §2.5.1: with IPv6, UDP and the non-ESP marker around it no more than the 1280 bytes that every path carries.
+  fragmentBytes: optional(integer(256, 65_000), 1_228),
 });
 
 const esp = record<GatewayConfig['esp']>({

@@ -14,7 +14,7 @@ export const headlessService = (gateway: VpnGateway, { peerPort, httpPort }: Pla
     publishNotReadyAddresses: true,
     selector: selectorOf(gateway),
     ports: [
-      { name: 'peer', protocol: 'UDP', port: peerPort, targetPort: 'peer' },
+      { name: 'peer', protocol: 'TCP', port: peerPort, targetPort: 'peer' },
       { name: 'http', protocol: 'TCP', port: httpPort, targetPort: 'http' },
     ],
   },

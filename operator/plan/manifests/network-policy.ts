@@ -22,11 +22,12 @@ export const networkPolicy = (
       policyTypes: ['Ingress'],
       ingress: [
         { ports: [udp(ikePort), udp(natPort)] },
-        { from: [siblings], ports: [udp(peerPort)] },
-        { from: [siblings, operator], ports: [{ protocol: 'TCP', port: httpPort }] },
+        { from: [siblings], ports: [tcp(peerPort)] },
+        { from: [siblings, operator], ports: [tcp(httpPort)] },
       ],
     },
   };
 };
 
 const udp = (port: number) => ({ protocol: 'UDP', port });
+const tcp = (port: number) => ({ protocol: 'TCP', port });

@@ -77,7 +77,7 @@ function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpP
     ports: [
       { name: 'ike', protocol: 'UDP', containerPort: ikePort, ...hostPort(500) },
       { name: 'ike-nat', protocol: 'UDP', containerPort: natPort, ...hostPort(4500) },
-      { name: 'peer', protocol: 'UDP', containerPort: peerPort },
+      { name: 'peer', protocol: 'TCP', containerPort: peerPort },
       { name: 'http', protocol: 'TCP', containerPort: httpPort },
     ],
     resources: resources(gateway),

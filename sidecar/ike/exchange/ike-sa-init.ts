@@ -8,12 +8,11 @@
 import { keyExchangeOf } from '../algorithms.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
-import { ikeKeys } from '../crypto/keymat.ts';
 import { ProtocolError } from '../error.ts';
+import { concludeKeyed, respondHalfOpen } from '../first-agreement.ts';
 import {
   admit,
   answeredHandshake,
-  canFragment,
   capabilities,
   demandCookie,
   errorOf,
@@ -22,15 +21,13 @@ import {
   NONCE_BYTES,
   type Notifies,
   nameOfNotify,
-  natOf,
-  pathAfterNatDetection,
   withCookie,
 } from '../first-exchange.ts';
 import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
-import { type Handshake, type IkeSa, type InitSent, type InPhase, type KeyPair, later, type Path } from '../sa.ts';
-import { event, type Step, which } from '../step.ts';
+import type { Handshake, IkeSa, InitSent, InPhase, KeyPair, Path } from '../sa.ts';
+import type { Step } from '../step.ts';
 import { inForce } from '../terms.ts';
-import { answered, newWindow, send } from '../window.ts';
+import { newWindow, send } from '../window.ts';
 import { type Bytes, Reader, Writer } from '../wire/bytes.ts';
 import { decodeMessage, encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
 import type { Payload, PayloadOf } from '../wire/payload.ts';
@@ -85,34 +82,12 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const own = keyPair(suite.ke, ctx);
   const shared = group.agree(own.privateKey, ke.data);
   ctx.strain.relieve(ctx.now);
-  const { spiI } = message;
-  const spiR = ctx.newIkeSpi();
-  const nr = ctx.random(NONCE_BYTES);
-  const bytes = encodeMessage({
-    ...{ spiI, spiR, exchange: Exchange.IKE_SA_INIT, messageId: 0, response: true, initiator: false },
-    payloads: [
-      { kind: 'SA', proposals: [chosen.proposal] },
-      { kind: 'KE', group: suite.ke, data: own.publicValue },
-      { kind: 'NONCE', data: nr },
-      ...capabilities(spiI, spiR, path, config.esp.forceEncapsulation, ctx),
-    ],
-  });
-  const sa: IkeSa = {
-    ...{ role: 'responder', spiI, spiR, path, window: newWindow(), connection: undefined },
-    phase: {
-      name: 'halfOpen',
-      suite,
-      keys: ikeKeys(ctx.crypto, suite, { from: 'full', shared, ni: nonce.data, nr, spiI, spiR }),
-      nat: natOf(notifies, message, path, config.esp.forceEncapsulation, ctx),
-      fragmentation: canFragment(notifies),
-      first: { initiator: datagram, responder: bytes, ni: nonce.data, nr },
-      resumed: undefined,
-      since: ctx.now,
-      until: later(ctx.now, config.ike.halfOpenMs),
-    },
-  };
-  const outputs = [{ type: 'send', path, bytes } as const, event({ name: 'half-open', kind: 'full', ...which(sa) })];
-  return { sa: answered(sa, 0, [bytes]), outputs };
+  const payloads: Payload[] = [
+    { kind: 'SA', proposals: [chosen.proposal] },
+    { kind: 'KE', group: suite.ke, data: own.publicValue },
+  ];
+  const agreement = { suite, secret: { from: 'full', shared }, resumed: undefined } as const;
+  return respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, payloads, ctx);
 }
 
 export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: Bytes, ctx: Context): Step {
@@ -124,20 +99,8 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
   if (suite.ke !== phase.ke.id || ke.group !== phase.ke.id)
     throw ProtocolError.malformed(`KE of group ${ke.group}, ours is ${phase.ke.id}`);
   const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(phase.ke.privateKey, ke.data);
-  const { spiI } = sa;
-  const { spiR } = message;
-  const nat = natOf(notifies, message, sa.path, connection.forceEncapsulation, ctx);
-  const path = pathAfterNatDetection(sa.path, nat, connection);
-  const keyed: IkeSa = {
-    ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
-    phase: {
-      ...{ name: 'keyed', suite, connection, nat, resumed: undefined, handshake: answeredHandshake(phase.handshake, 1) },
-      keys: ikeKeys(ctx.crypto, suite, { from: 'full', shared, ni: phase.nonce, nr: nonce.data, spiI, spiR }),
-      fragmentation: canFragment(notifies),
-      first: { initiator: phase.request, responder: datagram, ni: phase.nonce, nr: nonce.data },
-    },
-  };
-  return { sa: keyed, outputs: [] };
+  const agreement = { suite, secret: { from: 'full', shared }, resumed: undefined } as const;
+  return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
 }
 
 /** No SA in the answer: a cookie to bring back, another group to try, or a refusal. */

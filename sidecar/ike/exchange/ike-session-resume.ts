@@ -7,12 +7,11 @@
  */
 import type { Connection, HeldTicket } from '../connection.ts';
 import type { Context } from '../context.ts';
-import { ikeKeys } from '../crypto/keymat.ts';
 import { ProtocolError } from '../error.ts';
+import { concludeKeyed, respondHalfOpen } from '../first-agreement.ts';
 import {
   admit,
   answeredHandshake,
-  canFragment,
   capabilities,
   demandCookie,
   errorOf,
@@ -21,17 +20,15 @@ import {
   NONCE_BYTES,
   type Notifies,
   nameOfNotify,
-  natOf,
   newHandshake,
-  pathAfterNatDetection,
   respondInClear,
   withCookie,
 } from '../first-exchange.ts';
-import { type IkeSa, type InPhase, later, type Path, type ResumeSent } from '../sa.ts';
-import { event, type Output, type Step, type TicketRefusal, which } from '../step.ts';
+import type { IkeSa, InPhase, Path, ResumeSent } from '../sa.ts';
+import { event, type Output, type Step, type TicketRefusal } from '../step.ts';
 import { inForce } from '../terms.ts';
-import { type OpenedTicket, openTicket, refusalByPolicy, type TicketState } from '../ticket.ts';
-import { answered, newWindow, send } from '../window.ts';
+import { type OpenedTicket, openTicket, refusalByPolicy } from '../ticket.ts';
+import { newWindow, send } from '../window.ts';
 import type { Bytes } from '../wire/bytes.ts';
 import { encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
 import { notify, type Payload } from '../wire/payload.ts';
@@ -76,7 +73,9 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   admit(path, ctx);
   const opened = redeem(ticket.data, ctx);
   if (opened.refused) return refuse(opened, message, path);
-  const accepted = accept({ ticket: opened.state, ni: nonce.data, notifies, datagram, message, path }, ctx);
+  const { suite, skD } = opened.state; // RFC 5723 §5: algorithms and SK_d from the ticket
+  const agreement = { suite, secret: { from: 'resumption', oldD: skD }, resumed: opened.state } as const;
+  const accepted = respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, [], ctx);
   return { ...accepted, outputs: [...accepted.outputs, event({ name: 'ticket-opened', keyId: opened.keyId, path })] };
 }
 
@@ -96,63 +95,14 @@ function refuse({ refused, keyId }: Extract<OpenedTicket, { refused: TicketRefus
   return { sa: undefined, outputs: [nack, event({ name: 'ticket-refused', reason: refused, keyId, path })] };
 }
 
-interface Presented {
-  readonly ticket: TicketState;
-  readonly ni: Bytes;
-  readonly notifies: Notifies;
-  readonly datagram: Bytes;
-  readonly message: Message;
-  readonly path: Path;
-}
-
-function accept({ ticket, ni, notifies, datagram, message, path }: Presented, ctx: Context): Step {
-  const { config } = inForce(ctx);
-  const { suite, skD } = ticket;
-  const { spiI } = message;
-  const spiR = ctx.newIkeSpi();
-  const nr = ctx.random(NONCE_BYTES);
-  const bytes = encodeMessage({
-    ...{ spiI, spiR, exchange: Exchange.IKE_SESSION_RESUME, messageId: 0, response: true, initiator: false },
-    payloads: [{ kind: 'NONCE', data: nr }, ...capabilities(spiI, spiR, path, config.esp.forceEncapsulation, ctx)],
-  });
-  const sa: IkeSa = {
-    ...{ role: 'responder', spiI, spiR, path, window: newWindow(), connection: undefined },
-    phase: {
-      name: 'halfOpen',
-      suite, // RFC 5723 §5: IKE SA algorithms from the ticket
-      keys: ikeKeys(ctx.crypto, suite, { from: 'resumption', oldD: skD, ni, nr, spiI, spiR }),
-      nat: natOf(notifies, message, path, config.esp.forceEncapsulation, ctx), // RFC 5723 §4.3.2: "determined anew"
-      fragmentation: canFragment(notifies),
-      first: { initiator: datagram, responder: bytes, ni, nr },
-      resumed: ticket,
-      since: ctx.now,
-      until: later(ctx.now, config.ike.halfOpenMs),
-    },
-  };
-  const outputs = [{ type: 'send', path, bytes } as const, event({ name: 'half-open', kind: 'resumed', ...which(sa) })];
-  return { sa: answered(sa, 0, [bytes]), outputs };
-}
-
 export function conclude(sa: InPhase<'resumeSent'>, message: Message, datagram: Bytes, ctx: Context): Step {
   const { phase } = sa;
   const { nonce, notifies } = response(message.payloads);
   if (!nonce) return again(sa, notifies, ctx);
-  const { connection, ticket } = phase;
+  const { ticket } = phase;
   const { suite, skD } = ticket;
-  const { spiI } = sa;
-  const { spiR } = message;
-  const nat = natOf(notifies, message, sa.path, connection.forceEncapsulation, ctx);
-  const path = pathAfterNatDetection(sa.path, nat, connection);
-  const keyed: IkeSa = {
-    ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
-    phase: {
-      ...{ name: 'keyed', suite, connection, nat, resumed: ticket, handshake: answeredHandshake(phase.handshake) },
-      keys: ikeKeys(ctx.crypto, suite, { from: 'resumption', oldD: skD, ni: phase.nonce, nr: nonce.data, spiI, spiR }),
-      fragmentation: canFragment(notifies),
-      first: { initiator: phase.request, responder: datagram, ni: phase.nonce, nr: nonce.data },
-    },
-  };
-  return { sa: keyed, outputs: [] };
+  const agreement = { suite, secret: { from: 'resumption', oldD: skD }, resumed: ticket } as const;
+  return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
 }
 
 /** No nonce in the answer: a cookie to bring back, or the ticket is refused and a full exchange follows (RFC 5723 §4.3.2). */

@@ -1,0 +1,93 @@
+/** What both first exchanges end in: keys, a half-open SA at the responder, one that authenticates next at the initiator (RFC 5723 §4.3.2: "equivalent"). */
+import type { HeldTicket } from './connection.ts';
+import type { Context } from './context.ts';
+import { type IkeSeed, ikeKeys } from './crypto/keymat.ts';
+import type { IkeSuite } from './crypto/suite.ts';
+import {
+  answeredHandshake,
+  canFragment,
+  capabilities,
+  NONCE_BYTES,
+  type Notifies,
+  natOf,
+  pathAfterNatDetection,
+} from './first-exchange.ts';
+import { type IkeSa, type InPhase, later, type Path } from './sa.ts';
+import { event, type Step, which } from './step.ts';
+import { inForce } from './terms.ts';
+import type { TicketState } from './ticket.ts';
+import { answered, newWindow } from './window.ts';
+import type { Bytes } from './wire/bytes.ts';
+import { encodeMessage, type Message } from './wire/message.ts';
+import type { Payload } from './wire/payload.ts';
+
+/** A message of the first exchange, with what both kinds of it hold. */
+export interface FirstMessage {
+  readonly message: Message;
+  readonly datagram: Bytes;
+  readonly nonce: Bytes;
+  readonly notifies: Notifies;
+}
+
+/** Algorithms, and the secret that the keys come of. */
+export interface Agreement<Ticket> {
+  readonly suite: IkeSuite;
+  readonly secret: { readonly from: 'full'; readonly shared: Bytes } | { readonly from: 'resumption'; readonly oldD: Bytes };
+  readonly resumed: Ticket | undefined;
+}
+
+/** The responder answers, with SPI and nonce of its own after `payloads`, and awaits IKE_AUTH. */
+export function respondHalfOpen(
+  { message, datagram, nonce: ni, notifies }: FirstMessage,
+  path: Path,
+  { suite, secret, resumed }: Agreement<TicketState>,
+  payloads: readonly Payload[],
+  ctx: Context,
+): Step {
+  const { ike, esp } = inForce(ctx).config;
+  const { spiI, exchange } = message;
+  const spiR = ctx.newIkeSpi();
+  const nr = ctx.random(NONCE_BYTES);
+  const bytes = encodeMessage({
+    ...{ spiI, spiR, exchange, messageId: 0, response: true, initiator: false },
+    payloads: [...payloads, { kind: 'NONCE', data: nr }, ...capabilities(spiI, spiR, path, esp.forceEncapsulation, ctx)],
+  });
+  const sa: IkeSa = {
+    ...{ role: 'responder', spiI, spiR, path, window: newWindow(), connection: undefined },
+    phase: {
+      ...{ name: 'halfOpen', suite, resumed },
+      keys: ikeKeys(ctx.crypto, suite, { ...secret, ni, nr, spiI, spiR } satisfies IkeSeed),
+      nat: natOf(notifies, message, path, esp.forceEncapsulation, ctx), // RFC 5723 §4.3.2: "determined anew"
+      fragmentation: canFragment(notifies),
+      first: { initiator: datagram, responder: bytes, ni, nr },
+      ...{ since: ctx.now, until: later(ctx.now, ike.halfOpenMs) },
+    },
+  };
+  const news = event({ name: 'half-open', kind: resumed ? 'resumed' : 'full', ...which(sa) });
+  return { sa: answered(sa, 0, [bytes]), outputs: [{ type: 'send', path, bytes }, news] };
+}
+
+/** The initiator has its answer; IKE_AUTH follows, from port 4500 when there is a NAT. */
+export function concludeKeyed(
+  sa: InPhase<'initSent' | 'resumeSent'>,
+  { message, datagram, nonce: nr, notifies }: FirstMessage,
+  { suite, secret, resumed }: Agreement<HeldTicket>,
+  ctx: Context,
+): Step {
+  const { connection, nonce: ni, request, handshake } = sa.phase;
+  const { spiI } = sa;
+  const { spiR } = message;
+  const nat = natOf(notifies, message, sa.path, connection.forceEncapsulation, ctx);
+  const path = pathAfterNatDetection(sa.path, nat, connection);
+  const keyed: IkeSa = {
+    ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
+    phase: {
+      ...{ name: 'keyed', suite, connection, nat, resumed },
+      handshake: answeredHandshake(handshake, secret.from === 'full' ? 1 : 0),
+      keys: ikeKeys(ctx.crypto, suite, { ...secret, ni, nr, spiI, spiR } satisfies IkeSeed),
+      fragmentation: canFragment(notifies),
+      first: { initiator: request, responder: datagram, ni, nr },
+    },
+  };
+  return { sa: keyed, outputs: [] };
+}

@@ -435,6 +435,15 @@ describe('RFC 5723 §4.3.4, the old SA', () => {
     assert.deepEqual(old.hear(gateway.pass(20_000)), [], 'no DELETE');
     assert.equal(old.request(Exchange.INFORMATIONAL, []), undefined);
   });
+
+  it('R: is known by its SPIs, whatever it held', () => {
+    const gateway = gatewayOf();
+    const old = Peer.towards(gateway);
+    const held = ticketIn(old, connect(old, { change: without('SA', 'TSi', 'TSr', 'CP') }));
+    assert.deepEqual(gateway.session().inner, []);
+    resume(anew(gateway), held);
+    assert.deepEqual(gateway.endings(), ['superseded by resumption']);
+  });
 });
 
 describe('RFC 5723 §5, state after the resumption', () => {

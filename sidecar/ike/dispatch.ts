@@ -52,7 +52,11 @@ export const UNEXPECTED = 'an exchange that does not belong to this phase';
 /** A first request, in clear. @throws ProtocolError */
 export function respondFirst(message: Message, datagram: Bytes, path: Path, ctx: Context): Step {
   const { respond: first } = message.exchange === Exchange.IKE_SA_INIT ? ikeSaInit : ikeSessionResume;
-  return first(message, datagram, path, ctx);
+  const step = first(message, datagram, path, ctx);
+  // A cookie or a TICKET_NACK, to an address that anybody may have written there: no more than it cost.
+  const answered = step.outputs.reduce((sum, output) => sum + (output.type === 'send' ? output.bytes.length : 0), 0);
+  if (!step.sa && answered > datagram.length) throw ProtocolError.malformed('a request too short to be a true one');
+  return step;
 }
 
 /** The answer to our first request, in clear; IKE_AUTH follows at once. @throws ProtocolError */

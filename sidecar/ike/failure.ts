@@ -51,8 +51,9 @@ function inClear(error: ProtocolError, stage: Stage): Output[] {
   // Whatever else is not protected may be anybody's, and is not worth an answer.
   if (!header || header.response || !(beginsAnSa(header) || error.notify === Notify.INVALID_MAJOR_VERSION))
     return [dropped(error, stage)];
-  const bytes = respondInClear(header, [notify(error.notify, error.data)], path);
-  return [bytes, refused(error, 'us', { spiI: header.spiI, spiR: header.spiR, path }, header)];
+  const answer = respondInClear(header, [notify(error.notify, error.data)], path);
+  if (answer.bytes.length > datagram.length) return [dropped(error, stage)];
+  return [answer, refused(error, 'us', { spiI: header.spiI, spiR: header.spiR, path }, header)];
 }
 
 const beginsAnSa = ({ exchange, spiR, messageId }: Header): boolean =>

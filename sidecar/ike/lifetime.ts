@@ -14,6 +14,7 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
   const consider = (at: Instant, why: string): void => {
     if (at < earliest.at) earliest = { at, why };
   };
+  if (sa.window.fragments) consider(sa.window.fragments.until, 'discard fragments');
   const { phase } = sa;
   if (phase.name === 'halfOpen' || phase.name === 'gone' || phase.name === 'replaced') consider(phase.until, 'expire');
   if (phase.name !== 'established') return earliest;
@@ -30,6 +31,8 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
 /** Time has come for something. */
 export function expire(sa: IkeSa, ctx: Context): Step {
   if (sa.window.sent && sa.window.sent.due <= ctx.now) return retransmit(sa, ctx) ?? abandoned(sa, ctx);
+  if (sa.window.fragments && sa.window.fragments.until <= ctx.now)
+    return { sa: { ...sa, window: { ...sa.window, fragments: undefined } }, outputs: [] };
   const { phase } = sa;
   if (phase.name === 'halfOpen' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'half-open too long' };
   if (phase.name === 'replaced' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'rekeyed' };

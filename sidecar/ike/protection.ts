@@ -3,7 +3,7 @@ import { encryptionOf, integrityOf } from './algorithms.ts';
 import type { Context } from './context.ts';
 import type { Encryption } from './crypto/cryptography.ts';
 import { ProtocolError } from './error.ts';
-import type { Fragments, IkeSa, Secured } from './sa.ts';
+import { type Fragments, type IkeSa, type Instant, later, type Secured } from './sa.ts';
 import { type Bytes, concat, EMPTY, equalBytes, Writer } from './wire/bytes.ts';
 import { type Encrypted, encodePrefix, type Header, type Message } from './wire/message.ts';
 import { encodePayloads, type Payload } from './wire/payload.ts';
@@ -14,6 +14,8 @@ type Sealing = Pick<Context, 'crypto' | 'random'>;
 
 const MAX_FRAGMENTS = 64;
 const MAX_REASSEMBLED_BYTES = 32_768;
+/** By then its sender has given up, or says it all again. */
+const REASSEMBLY_MS = 15_000;
 
 /** One datagram, or several when it would be longer than `limit` and the peer can put fragments together. */
 export function seal(sa: SecuredSa, header: Header, payloads: readonly Payload[], limit: number, ctx: Sealing): readonly Bytes[] {
@@ -56,20 +58,26 @@ export function open(sa: SecuredSa, encrypted: Encrypted, ctx: Pick<Context, 'cr
   return plaintext.subarray(0, plaintext.length - 1 - padding);
 }
 
-/** The fragments so far with this one among them; all of them there answers `complete` too (RFC 7383 §2.6). */
+/** The fragments so far with this one among them; all of them there answers `complete` too (RFC 7383 §2.6). Undefined: it was there. */
 export function collect(
   fragments: Fragments | undefined,
   message: Message & { readonly encrypted: Encrypted },
   part: Bytes,
-): { readonly fragments: Fragments; readonly complete: { readonly first: number; readonly bytes: Bytes } | undefined } {
+  now: Instant,
+):
+  | { readonly fragments: Fragments; readonly complete: { readonly first: number; readonly bytes: Bytes } | undefined }
+  | undefined {
   const { number, total } = message.encrypted.fragment ?? { number: 1, total: 1 };
   if (total > MAX_FRAGMENTS) throw ProtocolError.malformed(`a message of ${total} fragments`);
   const known = matching(fragments, message, total);
+  // RFC 7383 §2.6: the same fragment once more "is considered a replay and MUST be silently discarded".
+  if (known?.parts[number]) return undefined;
   const parts: Record<string, Bytes> = { ...known?.parts, [number]: part };
   const size = Object.values(parts).reduce((sum, bytes) => sum + bytes.length, 0);
   if (size > MAX_REASSEMBLED_BYTES) throw ProtocolError.malformed('fragments of a message that is too long');
   const first = number === 1 ? message.encrypted.first : (known?.first ?? 0);
-  const next = { messageId: message.messageId, response: message.response, total, first, parts };
+  const { messageId, response } = message;
+  const next = { messageId, response, total, first, parts, until: known?.until ?? later(now, REASSEMBLY_MS) };
   const whole = Object.keys(parts).length === total;
   return { fragments: next, complete: whole ? { first, bytes: concat(...inOrder(next)) } : undefined };
 }

@@ -26,16 +26,18 @@ export function receive(sa: SecuredSa, message: Message, ctx: Context): Receptio
     return { is: 'repetition' };
   }
   if (!encrypted.fragment) return { is: 'whole', first: encrypted.first, bytes: part };
-  return gather(sa, { ...message, encrypted }, part);
+  return gather(sa, { ...message, encrypted }, part, ctx);
 }
 /** A repeated first response, for instance. */
 export const UNPROTECTED = 'unprotected';
 export const OUT_OF_WINDOW = 'message id out of the window';
 
-function gather(sa: SecuredSa, message: Message & { readonly encrypted: Encrypted }, part: Bytes): Reception {
+function gather(sa: SecuredSa, message: Message & { readonly encrypted: Encrypted }, part: Bytes, ctx: Context): Reception {
   // RFC 7383 §2.3: fragments come only when both have said that they can.
   if (!sa.phase.fragmentation) throw ProtocolError.malformed('a fragment that was not negotiated');
-  const { fragments, complete } = collect(sa.window.fragments, message, part);
+  const collected = collect(sa.window.fragments, message, part, ctx.now);
+  if (!collected) throw new ProtocolError('drop', Notify.INVALID_MESSAGE_ID, OUT_OF_WINDOW);
+  const { fragments, complete } = collected;
   if (complete) return { is: 'whole', ...complete };
   return { is: 'fragment', sa: { ...sa, window: { ...sa.window, fragments } } };
 }

@@ -60,6 +60,8 @@ export interface Fragments {
   readonly response: boolean;
   readonly total: number;
   readonly first: number;
+  /** RFC 7383 §2.6: what has not become whole by then is discarded. */
+  readonly until: Instant;
   /** Decrypted, by fragment number. */
   readonly parts: Readonly<Record<string, Bytes>>;
 }

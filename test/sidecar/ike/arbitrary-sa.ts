@@ -120,6 +120,7 @@ const fragments: fc.Arbitrary<Fragments> = record<Fragments>({
   response: fc.boolean(),
   total: u16,
   first: fc.nat(255),
+  until: instant,
   parts: fc.dictionary(fc.nat(20).map(String), blob(), { maxKeys: 4, noNullPrototype: true }),
 });
 const window: fc.Arbitrary<Window> = record<Window>({

@@ -44,7 +44,8 @@ export interface Sealing {
 }
 
 export class Peer {
-  readonly subject: Subject;
+  /** Whom we talk to; another pod, when a balancer has it so. */
+  subject: Subject;
   readonly role: 'initiator' | 'responder';
   readonly random: Random;
   path: Path;

@@ -31,7 +31,7 @@ export class Subject {
   readonly orders: DataplaneOrder[] = [];
   readonly children = new Map<number, ChildSa>();
   readonly questions: Extract<Output, { type: 'ask' }>[] = [];
-  readonly answers: Uint8Array[] = [];
+  readonly answers: Extract<Output, { type: 'answer' }>[] = [];
   now = START;
   #sent: Sent[] = [];
 
@@ -101,7 +101,7 @@ export class Subject {
     else if (output.type === 'event') this.#hear(output.event);
     else if (output.type === 'dataplane') this.#obey(output.order);
     else if (output.type === 'ask') this.questions.push(output);
-    else this.answers.push(output.bytes);
+    else this.answers.push(output);
   }
 
   #hear(event: Event): void {

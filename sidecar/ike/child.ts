@@ -8,7 +8,7 @@ import { ProtocolError } from './error.ts';
 import { NONCE_BYTES } from './first-exchange.ts';
 import { acceptedEsp, chooseEsp, espProposals } from './proposal.ts';
 import type { SecuredSa } from './protection.ts';
-import { type Established, type IkeSa, type Instant, type KeyPair, NEVER } from './sa.ts';
+import { type Established, type IkeSa, type Instant, type KeyPair, NEVER, type Path } from './sa.ts';
 import { event, type Output, which } from './step.ts';
 import { inForce, termsOf } from './terms.ts';
 import { addressSelector, contains, narrow, prefixSelector } from './traffic.ts';
@@ -203,6 +203,10 @@ export function install(sa: IkeSa & { readonly phase: Established }, child: Chil
     event({ name: 'child-installed', spiIn, ...which(sa) }),
   ];
 }
+
+/** The packets of these children go another way from now on. */
+export const redirect = (children: readonly Child[], path: Path): Output[] =>
+  children.map(({ spiIn }) => ({ type: 'dataplane', order: { order: 'move', spiIn, path } }));
 
 export const uninstall = (sa: IkeSa, spiIn: number): Output[] => [
   { type: 'dataplane', order: { order: 'remove', spiIn } },

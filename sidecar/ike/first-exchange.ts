@@ -8,7 +8,7 @@ import { detectNat, feignedNatDetection, natDetection } from './nat.ts';
 import type { Handshake, Nat, Path } from './sa.ts';
 import { event, type Step } from './step.ts';
 import { inForce } from './terms.ts';
-import { type Bytes, EMPTY } from './wire/bytes.ts';
+import { type Bytes, EMPTY, equalBytes } from './wire/bytes.ts';
 import { decodeMessage, encodeMessage, type Header } from './wire/message.ts';
 import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
 import { Notify } from './wire/registry.ts';
@@ -19,11 +19,17 @@ export type Notifies = readonly PayloadOf<'N'>[];
 export const MAX_RETRIES = 5;
 export const NONCE_BYTES = 32;
 
-/** RFC 7296 §2.6: the request once more, "with the COOKIE notification ... as the first payload, and all other payloads unchanged". */
-export const withCookie = (request: Bytes, cookie: Bytes): Payload[] => [
-  notify(Notify.COOKIE, cookie),
-  ...decodeMessage(request).payloads.filter((one) => one.kind !== 'N' || one.notify !== Notify.COOKIE),
-];
+/**
+ * RFC 7296 §2.6: the request once more, "with the COOKIE notification ... as the first payload, and all other payloads unchanged".
+ * @throws ProtocolError (drop) for a cookie that it carries already: that answers a copy of an earlier request.
+ */
+export function withCookie(request: Bytes, cookie: Bytes): Payload[] {
+  const { payloads } = decodeMessage(request);
+  const isCookie = (one: Payload): boolean => one.kind === 'N' && one.notify === Notify.COOKIE;
+  if (payloads.some((one) => one.kind === 'N' && isCookie(one) && equalBytes(one.data, cookie)))
+    throw ProtocolError.malformed('a repeated COOKIE');
+  return [notify(Notify.COOKIE, cookie), ...payloads.filter((one) => !isCookie(one))];
+}
 
 export const findNotify = (notifies: Notifies, type: number): PayloadOf<'N'> | undefined =>
   notifies.find((n) => n.notify === type);

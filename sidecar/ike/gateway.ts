@@ -1,7 +1,7 @@
 /** The whole protocol behind one function: an input and the time go in, things to do come out. */
 import type { DataplaneReport } from '../contract/dataplane.ts';
 import { AddressPools } from './addresses.ts';
-import { uninstall } from './child.ts';
+import { redirect, uninstall } from './child.ts';
 import { wanting } from './child-exchange.ts';
 import type { Context, Member, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
@@ -390,6 +390,8 @@ function moved(sa: IkeSa & { readonly phase: { readonly name: 'established' } },
   if (!inPhase(sa, 'established') || !path || path.remote === sa.path.remote || sa.connection || !sa.phase.nat.remote)
     return { sa, outputs: NOTHING };
   const next = { ...sa, path };
-  const orders = sa.phase.children.map(({ spiIn }) => ({ type: 'dataplane', order: { order: 'move', spiIn, path } }) as const);
-  return { sa: next, outputs: [...orders, event({ name: 'moved', from: sa.path.remote, ...which(next) })] };
+  return {
+    sa: next,
+    outputs: [...redirect(sa.phase.children, path), event({ name: 'moved', from: sa.path.remote, ...which(next) })],
+  };
 }

@@ -1,4 +1,5 @@
 /** What passes from an IKE SA to the one that a rekey made of it (RFC 7296 §2.8, §2.8.2). */
+import { redirect } from './child.ts';
 import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
 import { type IkeSa, type InPhase, inPhase, later, ownSpi } from './sa.ts';
@@ -59,6 +60,10 @@ export function decidedBy(sa: IkeSa, payloads: readonly Payload[], ctx: Context)
 export function yieldTo(rival: { readonly spi: string } | undefined, sa: InPhase<'established'>, ctx: Context) {
   const winner = rival && ctx.find(rival.spi);
   if (!winner || !inPhase(winner, 'established')) return undefined;
-  const outputs = voidTicket(sa, 'the IKE SA was rekeyed');
-  return { sa: retire(sa, ctx), born: [wantTicket(inherit(winner, sa))], outputs } satisfies Step;
+  // The peer is where it was heard last, on whichever of the two.
+  const path = winner.phase.heardAt < sa.phase.heardAt ? sa.path : winner.path;
+  const heir = wantTicket(inherit({ ...winner, path }, sa));
+  const redirected = path.remote === sa.path.remote ? [] : redirect(sa.phase.children, path);
+  const outputs = [...redirected, ...voidTicket(sa, 'the IKE SA was rekeyed')];
+  return { sa: retire(sa, ctx), born: [heir], outputs } satisfies Step;
 }

@@ -16,6 +16,8 @@ export class Operator {
   readonly #loaded = new Map<Node, Policy>();
   /** Every key that ever was. */
   readonly keys: RingKey[] = [ringKey(1, 'active')];
+  /** When keys were last revoked: words between siblings that were under way then are understood by nobody. */
+  upheaval = 0;
   #ring: KeyRing = ring({ keys: this.keys });
   #config: GatewayConfig;
 
@@ -63,7 +65,7 @@ export class Operator {
     if (what === 'identity') this.#revokeIdentities([...this.#config.tickets.revokedIdentities, identity]);
     else if (what === 'time') this.#publish(this.#ring.keys, { revokedBefore: this.#world.now });
     else {
-      this.#world.run(5); // words between siblings that are on their way arrive
+      this.upheaval = this.#world.now;
       const gone = this.#ring.keys.map(({ id }) => ({ id, until: this.#world.now + this.#config.tickets.lifetimeMs + SKEW_MS }));
       this.#publish([this.#newKey('active')], { revoked: [...this.#ring.revoked, ...gone] });
     }

@@ -10,6 +10,8 @@ export class Transcript {
   constructor(world: World) {
     const { watch } = world;
     world.watch = (node, input, outputs) => {
+      for (const output of outputs)
+        if (output.type === 'event' && output.event.name === 'internal-error') throw output.event.error;
       const digest = hash('sha1', encodeCbor(outputs as never));
       const kinds = outputs.map((output) => (output.type === 'event' ? output.event.name : output.type));
       this.lines.push(`${world.now} ${node.name} ${input.type} -> ${kinds.join(' ')} ${digest}`);

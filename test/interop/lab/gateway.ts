@@ -1,0 +1,168 @@
+/** Our gateway on a machine of the lab, and what it says of itself: log, /status, /metrics. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { dump } from 'js-yaml';
+import type { KeyRing } from '../../../sidecar/contract/key-ring.ts';
+import { encodeKeyRing } from '../../../sidecar/contract/key-ring-yaml.ts';
+import { parseStatus } from '../../../sidecar/contract/status.ts';
+import { ring } from '../../harness/policy.ts';
+import type { Machine } from './machine.ts';
+import type { Program } from './program.ts';
+
+const MAIN = join(import.meta.dirname, '../../../sidecar/main.ts');
+const HTTP_PORT = 9500;
+
+/** As in gateway.yaml. */
+type Fields = { readonly [name: string]: unknown };
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export const GATEWAY_ID = 'gw.example';
+export const USER = 'psk.example';
+export const SECRET = 'interop-psk-0123456789';
+/** The gateway's own inner addresses, which answer pings. */
+export const INNER = { ipv4: '10.8.0.1', ipv6: 'fd08::1' };
+
+const BASE: Fields = {
+  name: 'interop/gateway',
+  audience: 'interop',
+  identity: GATEWAY_ID,
+  listen: { httpPort: HTTP_PORT, peerPort: HTTP_PORT + 1 },
+  pools: [{ cidr: '10.8.0.0/24' }],
+  slices: 4,
+  dns: [INNER.ipv4],
+  routes: ['10.8.0.0/24'],
+};
+
+/** Pools and routes of both families. */
+export const DUAL: Fields = { pools: [{ cidr: '10.8.0.0/24' }, { cidr: 'fd08::/64' }], routes: ['10.8.0.0/24', 'fd08::/64'] };
+
+export interface GatewayPlace {
+  readonly machine: Machine;
+  /** For its files. */
+  readonly folder: string;
+  /** Where IKE is served. */
+  readonly addresses: readonly string[];
+  /** Where the tests ask for its status. */
+  readonly httpAddress: string;
+}
+
+export interface GatewayOptions {
+  /** What differs from a plain gateway.yaml. */
+  readonly settings?: Fields;
+  readonly ring?: KeyRing;
+  readonly ordinal?: number;
+  readonly tun?: string;
+}
+
+export class Gateway {
+  readonly #program: Program;
+  readonly #place: GatewayPlace;
+  readonly #files: string;
+
+  private constructor(program: Program, place: GatewayPlace, files: string) {
+    this.#program = program;
+    this.#place = place;
+    this.#files = files;
+  }
+
+  /** Done when it is ready. */
+  static async start(place: GatewayPlace, options: GatewayOptions = {}): Promise<Gateway> {
+    const { settings = {}, ordinal = 0, tun } = options;
+    const files = join(place.folder, `gateway-${ordinal}`);
+    mkdirSync(join(files, 'psk'), { recursive: true });
+    const write = (name: string, text: string) => writeFileSync(join(files, name), text, { mode: 0o600 });
+    write('gateway.yaml', gatewayYaml(settings));
+    write('key-ring.yaml', encodeKeyRing(options.ring ?? ring()));
+    write('psk/users.yaml', dump({ [USER]: SECRET }));
+    const args = [
+      ...['--config', join(files, 'gateway.yaml'), '--key-ring', join(files, 'key-ring.yaml'), '--psk-dir', join(files, 'psk')],
+      ...place.addresses.flatMap((address) => ['--address', address]),
+      ...['--ordinal', String(ordinal), '--http-address', place.httpAddress, '--log-level', 'debug'],
+      ...(tun === undefined ? [] : ['--tun', tun]),
+    ];
+    const gateway = new Gateway(place.machine.start(`gateway-${ordinal}`, [process.execPath, MAIN, ...args]), place, files);
+    await gateway.logged({ msg: 'ready' });
+    return gateway;
+  }
+
+  /** The first `times` lines of its log that have all of these fields. */
+  async logged(fields: LogLine, times = 1, withinMs?: number): Promise<LogLine[]> {
+    const what = JSON.stringify(fields);
+    return this.#program.wait<LogLine>(
+      (line) => matching(line, fields),
+      times,
+      withinMs === undefined ? { what } : { what, withinMs },
+    );
+  }
+
+  /** Lines of its log so far that have all of these fields. */
+  log(fields: LogLine = {}): LogLine[] {
+    return this.#program.lines.flatMap((line) => matching(line, fields) ?? []);
+  }
+
+  async status() {
+    const parsed = parseStatus('gateway', await this.#get('/status'));
+    if (!parsed.ok) throw new Error(`/status is not valid: ${JSON.stringify(parsed.problems)}`);
+    return parsed.value;
+  }
+
+  /** The sum over all series of `rekindle_${name}` that have these labels. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const lines = (await this.#get('/metrics')).split('\n').filter((line) => new RegExp(`^rekindle_${name}[{ ]`).test(line));
+    const fitting = lines.filter((line) => Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)));
+    return fitting.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
+  /** Writes its files anew and waits until it has them. */
+  async reload(change: { readonly settings?: Fields; readonly ring?: KeyRing }): Promise<void> {
+    const loaded = this.log().filter(({ msg }) => String(msg).endsWith('.yaml loaded')).length;
+    if (change.settings) writeFileSync(join(this.#files, 'gateway.yaml'), gatewayYaml(change.settings));
+    if (change.ring) writeFileSync(join(this.#files, 'key-ring.yaml'), encodeKeyRing(change.ring));
+    const expected = (change.settings ? 1 : 0) + (change.ring ? 1 : 0);
+    const pick = (line: string) => (/\.yaml loaded"/.test(line) ? line : undefined);
+    await this.#program.wait(pick, loaded + expected, { what: 'files loaded anew' });
+  }
+
+  /** SIGKILL: nobody is told. */
+  kill(): Promise<void> {
+    return this.#program.kill();
+  }
+
+  /** SIGTERM, to its end. */
+  stop(): Promise<void> {
+    return this.#program.stop();
+  }
+
+  async #get(path: string): Promise<string> {
+    const response = await fetch(`http://${this.#place.httpAddress}:${HTTP_PORT}${path}`, { signal: AbortSignal.timeout(5_000) });
+    return response.text();
+  }
+}
+
+const gatewayYaml = (settings: Fields): string => `${dump(merged(BASE, settings))}...\n`;
+
+function merged(base: Fields, change: Fields): Fields {
+  const entries = Object.entries(change).map(([name, value]) => {
+    const before = base[name];
+    return [name, isFields(before) && isFields(value) ? merged(before, value) : value] as const;
+  });
+  return { ...base, ...Object.fromEntries(entries) };
+}
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function matching(line: string, fields: LogLine): LogLine | undefined {
+  const parsed = parseLine(line);
+  return parsed && Object.entries(fields).every(([name, value]) => JSON.stringify(parsed[name]) === JSON.stringify(value))
+    ? parsed
+    : undefined;
+}
+
+function parseLine(line: string): LogLine | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The world of one scenario: two machines and a cable, a capture of what goes over it, and whoever is started on them.
+ *
+ *     initiator 10.96.0.1, fd96::1  ————————  responder 10.96.0.2, fd96::2
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from './client.ts';
+import { Gateway, type GatewayOptions } from './gateway.ts';
+import { Libreswan } from './libreswan.ts';
+import { connect, Machine } from './machine.ts';
+import { unmountRoot } from './peer-root.ts';
+import type { Roots } from './roots.ts';
+import { StrongSwan } from './strongswan.ts';
+
+export const OUTER = {
+  initiator: { ipv4: '10.96.0.1', ipv6: 'fd96::1' },
+  responder: { ipv4: '10.96.0.2', ipv6: 'fd96::2' },
+} as const;
+const CABLE = 'outer';
+/** Views of roots; in memory of the lab alone. */
+const VIEWS = '/run/rekindle-interop';
+
+type Role = keyof typeof OUTER;
+
+export interface LabPlace {
+  /** The scenario's folder without that of its peer, `01-psk`. */
+  readonly scenario: string;
+  /** Distinguishes labs that exist at the same time. */
+  readonly number: number;
+  /** For logs, files and the capture. */
+  readonly folder: string;
+  readonly roots: Roots;
+  /** Makes libreswan believe that the kernel has ESP. */
+  readonly shim: string;
+}
+
+export class Lab {
+  readonly initiator: Machine;
+  readonly responder: Machine;
+  readonly steps: string[] = [];
+  readonly #place: LabPlace;
+  readonly #views: string[] = [];
+
+  private constructor(place: LabPlace, initiator: Machine, responder: Machine) {
+    this.#place = place;
+    this.initiator = initiator;
+    this.responder = responder;
+  }
+
+  static async create(place: LabPlace): Promise<Lab> {
+    const { number, folder } = place;
+    mkdirSync(folder, { recursive: true });
+    const initiator = await Machine.create(`initiator-${number}`, folder);
+    const responder = await Machine.create(`responder-${number}`, folder);
+    const lab = new Lab(place, initiator, responder);
+    await connect([lab.#end('initiator'), lab.#end('responder')]);
+    // Over this one the tests ask our gateway for its status.
+    await connect([
+      { machine: undefined, device: `lab${number}`, addresses: [`198.18.${number}.1/30`] },
+      { machine: responder, device: 'control', addresses: [`198.18.${number}.2/30`] },
+    ]);
+    await lab.#capture();
+    return lab;
+  }
+
+  /** What is to be seen next; its words stand in the report. */
+  async step<T>(what: string, act: () => Promise<T>): Promise<T> {
+    this.steps.push(what);
+    return act();
+  }
+
+  /** On the responder. */
+  gateway(options: GatewayOptions & { readonly addresses?: readonly string[] } = {}): Promise<Gateway> {
+    const { number, folder } = this.#place;
+    const { addresses = [OUTER.responder.ipv4, OUTER.responder.ipv6] } = options;
+    return Gateway.start({ machine: this.responder, folder, addresses, httpAddress: `198.18.${number}.2` }, options);
+  }
+
+  strongSwan(role: Role): Promise<StrongSwan> {
+    const { scenario, roots } = this.#place;
+    return StrongSwan.start({ machine: this[role], root: roots.strongswan, at: this.#view(role), scenario });
+  }
+
+  libreswan(role: Role): Promise<Libreswan> {
+    const { scenario, roots, shim } = this.#place;
+    return Libreswan.start({ machine: this[role], root: roots.libreswan, at: this.#view(role), scenario, shim });
+  }
+
+  /** On the initiator, connecting to the responder; `args` follow those. */
+  client(...args: readonly string[]): Client {
+    return Client.start(this.initiator, this.#place.folder, OUTER.responder.ipv4, args);
+  }
+
+  /** From the initiator through the tunnel. @throws Error when one of three is lost. */
+  async ping(from: string, to: string): Promise<void> {
+    await this.initiator.must('ping', '-n', '-c', '3', '-i', '0.1', '-W', '3', '-I', from, to);
+  }
+
+  /** What either machine sends to the other is lost from now on, as with a broken network between them. */
+  async cut(): Promise<void> {
+    await this.#neighbours((address) => ['replace', address, 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent']);
+  }
+
+  async mend(): Promise<void> {
+    await this.#neighbours((address) => ['delete', address]);
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all([this.initiator.destroy(), this.responder.destroy()]);
+    for (const view of this.#views) unmountRoot(view);
+  }
+
+  async #neighbours(change: (address: string) => readonly string[]): Promise<void> {
+    const other = { initiator: 'responder', responder: 'initiator' } as const;
+    for (const role of ['initiator', 'responder'] as const)
+      for (const address of Object.values(OUTER[other[role]]))
+        await this[role].run('ip', 'neighbour', ...change(address), 'dev', CABLE);
+  }
+
+  async #capture(): Promise<void> {
+    const file = join(this.#place.folder, 'capture.pcap');
+    const args = ['-i', CABLE, '--immediate-mode', '-U', '-s', '0', '-Z', 'root', '-w', file];
+    await this.responder.start('tcpdump', ['tcpdump', ...args]).wait((line) => /listening on/.exec(line) ?? undefined, 1, {
+      what: 'listening',
+    });
+  }
+
+  #view(role: Role): string {
+    const at = `${VIEWS}/${this.#place.number}-${role}`;
+    this.#views.push(at);
+    return at;
+  }
+
+  #end(role: Role) {
+    const { ipv4, ipv6 } = OUTER[role];
+    return { machine: this[role], device: CABLE, addresses: [`${ipv4}/24`, `${ipv6}/64`] };
+  }
+}

@@ -1,0 +1,86 @@
+/** Finds scenarios, runs some at a time, each within its limit. */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Lab, type LabPlace } from './lab.ts';
+import type { Failure, Result, Scenario } from './scenario.ts';
+
+const HOME = join(import.meta.dirname, '..');
+const LIMIT_MS = 60_000;
+
+export interface Run {
+  readonly at: Pick<LabPlace, 'roots' | 'shim'>;
+  /** For the files of each scenario; those of one that passed are removed. */
+  readonly folder: string;
+  /** At a time. */
+  readonly jobs: number;
+  readonly keep: boolean;
+  readonly observe: (result: Result) => void;
+}
+
+/** Folder names, in order; with `wanted`, those that contain one of these words. */
+export function findScenarios(wanted: readonly string[]): string[] {
+  const found = ['strongswan', 'libreswan'].flatMap((peer) =>
+    readdirSync(join(HOME, peer), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `${peer}/${name}`),
+  );
+  return found.filter((name) => wanted.length === 0 || wanted.some((word) => name.includes(word))).sort(strongSwanFirst);
+}
+
+const strongSwanFirst = (a: string, b: string): number =>
+  a.startsWith('strongswan') === b.startsWith('strongswan') ? a.localeCompare(b) : a.startsWith('strongswan') ? -1 : 1;
+
+/** Results in the order of the names. */
+export async function runScenarios(names: readonly string[], run: Run): Promise<Result[]> {
+  const results: Result[] = [];
+  const waiting = [...names.entries()];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [index, name] = next;
+      const result = await runScenario(name, index + 1, run);
+      results[index] = result;
+      run.observe(result);
+    }
+  };
+  await Promise.all(Array.from({ length: run.jobs }, work));
+  return results;
+}
+
+async function runScenario(name: string, number: number, { at, folder, keep }: Run): Promise<Result> {
+  const place: LabPlace = { ...at, number, folder: join(folder, name), scenario: name.split('/')[1] ?? name };
+  const began = performance.now();
+  const { title, steps, failure } = await attempt(name, place);
+  if (!failure && !keep) rmSync(place.folder, { recursive: true, force: true });
+  return { name, title, steps, seconds: (performance.now() - began) / 1_000, failure };
+}
+
+async function attempt(name: string, place: LabPlace): Promise<Pick<Result, 'title' | 'steps' | 'failure'>> {
+  let lab: Lab | undefined;
+  let title = name;
+  let failure: Failure | undefined;
+  const failed = (error: unknown): void => {
+    failure ??= { step: lab?.steps.at(-1) ?? 'preparation', error, folder: place.folder };
+  };
+  try {
+    const scenario = await load(name);
+    title = scenario.title;
+    lab = await Lab.create(place);
+    await within(LIMIT_MS, scenario.run(lab));
+  } catch (error) {
+    failed(error);
+  }
+  await lab?.destroy().catch(failed);
+  return { title, steps: lab?.steps ?? [], failure };
+}
+
+async function load(name: string): Promise<Scenario> {
+  const { scenario } = await import(pathToFileURL(join(HOME, name, 'scenario.ts')).href);
+  return scenario;
+}
+
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`not done within ${limitMs / 1_000} s`)), limitMs);
+  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,62 @@
+/**
+ * `npm run test:interop`: our gateway and client against real IKEv2 peers, strongSwan and libreswan. Needs root and Linux.
+ *
+ *     npm run test:interop -- [--jobs N] [--keep] [WORD …]
+ *
+ * With words, only scenarios whose folder contains one of them. Here roots and tools are prepared; the scenarios run in namespaces
+ * that take all processes, mounts and networks with them when they end, however they end.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { prepareRoots } from './lab/roots.ts';
+import { prepareShim, shimFile } from './lab/shim.ts';
+import { installTools, PATH } from './lab/tools.ts';
+
+const EXIT_FAILED = 1;
+const INSIDE = join(import.meta.dirname, 'inside.ts');
+const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { jobs: { type: 'string', default: '4' }, keep: { type: 'boolean', default: false } },
+});
+
+if (process.platform !== 'linux' || process.getuid?.() !== 0) {
+  process.stderr.write('the interop tests need Linux and root, for network namespaces; run them with sudo or in a container\n');
+  process.exit(EXIT_FAILED);
+}
+
+const began = performance.now();
+const folder = mkdtempSync(join(tmpdir(), 'rekindle-interop-'));
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = EXIT_FAILED;
+} finally {
+  removeEmptyFolder();
+}
+
+async function main(): Promise<number> {
+  installTools(!existsSync(shimFile()));
+  const roots = await prepareRoots();
+  const shim = prepareShim();
+  process.stdout.write(`prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
+  const run = { roots, shim, folder, jobs: Number(values.jobs), keep: values.keep, wanted: positionals };
+  const argv = [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(run)];
+  const inside = spawn('unshare', argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, PATH } });
+  // From a terminal it has got the signal too and ends in good order; `unshare` itself passes none on, but takes everything along.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => inside.kill('SIGKILL'));
+  const [status] = await once(inside, 'exit');
+  return status ?? EXIT_FAILED;
+}
+
+function removeEmptyFolder(): void {
+  const left = readdirSync(folder, { recursive: true, withFileTypes: true }).some((entry) => entry.isFile());
+  if (!left) rmSync(folder, { recursive: true });
+}

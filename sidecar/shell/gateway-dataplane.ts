@@ -12,6 +12,8 @@ import type { Bytes } from '../ike/wire/bytes.ts';
 
 export interface GatewayDataplane {
   readonly port: Dataplane;
+  /** From now on inner packets come and go. @throws Error that names the remedy when the TUN device cannot be had. */
+  open(): Promise<void>;
   configure(config: GatewayConfig): void;
   close(): Promise<void>;
 }
@@ -28,35 +30,26 @@ export interface DataplaneOptions {
   readonly failed: (error: Error) => void;
 }
 
-/** @throws Error that names the remedy when the TUN device cannot be had. */
-export async function openDataplane(options: DataplaneOptions): Promise<GatewayDataplane> {
-  return options.config.dataplane === 'none' ? none() : userspace(options);
-}
+export type CreateDataplane = (options: DataplaneOptions) => GatewayDataplane;
 
-async function userspace({
-  config,
-  crypto,
-  random,
-  send,
-  tun: name,
-  active,
-  failed,
-}: DataplaneOptions): Promise<GatewayDataplane> {
+export const createDataplane: CreateDataplane = (options) => (options.config.dataplane === 'none' ? none() : userspace(options));
+
+function userspace({ config, crypto, random, send, tun: name, active, failed }: DataplaneOptions): GatewayDataplane {
   let tun: Tun | undefined;
   const port = new UserspaceDataplane({
     ...settings(config),
     ...{ crypto, random, send, forward: true },
     ...(name !== undefined && { deliver: (inner) => void tun?.write(inner) }),
   });
-  if (name !== undefined) {
-    const receive = (inner: Bytes): void => {
-      port.transmit(inner);
-      active();
-    };
-    tun = await openTun({ name, addresses: interfaceAddresses(config), routes: [], receive, failed });
-  }
+  const receive = (inner: Bytes): void => {
+    port.transmit(inner);
+    active();
+  };
   return {
     port,
+    async open() {
+      if (name !== undefined) tun = await openTun({ name, addresses: interfaceAddresses(config), routes: [], receive, failed });
+    },
     configure: (next) => port.configure(settings(next)),
     async close() {
       port.close();
@@ -99,5 +92,5 @@ function none(): GatewayDataplane {
     stats: () => ({ children: [], totals: NO_TRAFFIC, drops: { ...drops } }),
     close: () => {},
   };
-  return { port, configure: () => {}, close: async () => {} };
+  return { port, open: async () => {}, configure: () => {}, close: async () => {} };
 }

@@ -7,7 +7,7 @@ import type { Event } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import type { Log } from '../process/log.ts';
 import type { Clock } from './clock.ts';
-import { type GatewayDataplane, openDataplane } from './gateway-dataplane.ts';
+import { type CreateDataplane, createDataplane, type GatewayDataplane } from './gateway-dataplane.ts';
 import { localAddresses } from './local-addresses.ts';
 import { Loop, systemAfter } from './loop.ts';
 import { startPeerServer } from './peers.ts';
@@ -24,6 +24,8 @@ export interface ServingOptions {
   readonly ordinal: number;
   readonly incarnation: Bytes;
   readonly tun: string | undefined;
+  /** Default: the one that the configuration asks for. */
+  readonly createDataplane?: CreateDataplane;
   readonly clock: Clock;
   readonly log: Log;
   readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
@@ -54,11 +56,9 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   const udp = await bindUdp({
     addresses: localAddresses(options.addresses),
     ...{ ikePort: config.listen.ikePort, natPort: config.listen.natPort },
-    onIke: (bytes, path) => loop.handle({ type: 'datagram', path, bytes }),
-    onEsp: (packet, path) => loop.receiveEsp(packet, path),
   });
   reportUdp(udp, log);
-  const dataplane = await openDataplane({
+  const dataplane = (options.createDataplane ?? createDataplane)({
     ...{ config, crypto, random, tun: options.tun },
     send: (packet, path) => udp.sendEsp(packet, path),
     active: () => loop.expectReports(),
@@ -69,6 +69,12 @@ export async function serve(options: ServingOptions): Promise<Serving> {
     send: (bytes, path) => udp.sendIke(bytes, path),
     ask: options.ask,
     observe: options.observe,
+  });
+  // The first packet from inside may come while the device is set up, the first datagram as soon as someone receives: after all that they need.
+  await dataplane.open();
+  udp.receive({
+    onIke: (bytes, path) => loop.handle({ type: 'datagram', path, bytes }),
+    onEsp: (packet, path) => loop.receiveEsp(packet, path),
   });
   const peerServer = await startPeerServer(options.peerHost, config.listen.peerPort, (bytes) => loop.answer(bytes));
   log.info({ port: peerServer.port }, 'listening for sibling pods');

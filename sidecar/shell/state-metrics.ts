@@ -32,6 +32,7 @@ export function stateMetrics(registry: Registry): (state: State) => void {
   const policyEnabled = gauge('policy_enabled', 'Policies that relax or tighten the protocol.', 'policy');
   const datagrams = counter('udp_datagrams_total', 'UDP datagrams on the IKE and NAT traversal ports.', 'direction');
   const sendErrors = counter('udp_send_errors_total', 'UDP datagrams that could not be sent.', 'code');
+  const udpDrops = counter('udp_dropped_datagrams_total', 'UDP datagrams that went no further than the socket.', 'reason');
   const buffer = gauge('udp_receive_buffer_bytes', 'Receive buffer that the kernel granted to a socket.');
   const packets = counter('esp_packets_total', 'Inner packets carried.', 'direction');
   const bytes = counter('esp_bytes_total', 'Bytes of the inner packets carried.', 'direction');
@@ -54,6 +55,10 @@ export function stateMetrics(registry: Registry): (state: State) => void {
       total(
         sendErrors,
         Object.entries(udp.failed).map(([code, value]) => [{ code }, value]),
+      );
+      total(
+        udpDrops,
+        Object.entries(udp.dropped).map(([reason, value]) => [{ reason }, value]),
       );
     }
     if (receiveBufferBytes !== undefined) buffer.set(receiveBufferBytes);

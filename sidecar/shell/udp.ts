@@ -1,5 +1,5 @@
 /** The gateway's UDP sockets: plain IKE on one port (RFC 7296 §2), IKE behind the non-ESP marker and ESP on the other (RFC 3948 §2, RFC 7296 §2.23). */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { Path } from '../ike/sa.ts';
@@ -12,9 +12,18 @@ export interface UdpOptions {
   readonly addresses: readonly string[];
   readonly ikePort: number;
   readonly natPort: number;
+}
+
+export interface UdpReceiver {
   readonly onIke: (bytes: Bytes, path: Path) => void;
   readonly onEsp: (bytes: Bytes, path: Path) => void;
 }
+
+/** Why a datagram went no further than the socket; the label of a metric. */
+export type UdpDropReason =
+  | 'not-ready' // nobody receives yet; whoever wants an answer sends again
+  | 'source-port-zero' // RFC 768 lets a sender give none, and nothing can be sent there
+  | 'source-scoped'; // fe80::1%eth0: only with the interface is it an address, and no path has one
 
 /** What happened on the sockets since they were bound. */
 export interface UdpCounts {
@@ -22,6 +31,7 @@ export interface UdpCounts {
   readonly sent: number;
   /** By errno name; `NO_SOCKET`: a path whose local end is none of ours. */
   readonly failed: Readonly<Record<string, number>>;
+  readonly dropped: Readonly<Record<UdpDropReason, number>>;
 }
 
 const MARKER_LENGTH = 4;
@@ -37,7 +47,7 @@ interface BoundSocket {
   readonly ipv6: boolean;
 }
 
-/** @throws Error that names the port and the remedy; nothing stays bound then. */
+/** Takes the ports; what comes is dropped until someone receives. @throws Error that names the port and the remedy; nothing stays bound then. */
 export async function bindUdp(options: UdpOptions): Promise<Udp> {
   const wanted = options.addresses.flatMap((address) => [
     { address, port: options.ikePort, nat: false },
@@ -50,7 +60,7 @@ export async function bindUdp(options: UdpOptions): Promise<Udp> {
     for (const { socket } of bound) socket.close();
     throw failed.reason;
   }
-  return new Udp(bound, options);
+  return new Udp(bound);
 }
 
 async function bind(address: string, port: number, nat: boolean): Promise<BoundSocket> {
@@ -79,16 +89,23 @@ export class Udp {
   readonly #bound: readonly BoundSocket[];
   readonly #byLocal: ReadonlyMap<string, BoundSocket>;
   readonly #failed: Record<string, number> = {};
+  readonly #dropped: Record<UdpDropReason, number> = { 'not-ready': 0, 'source-port-zero': 0, 'source-scoped': 0 };
+  #receiver: UdpReceiver | undefined;
   #received = 0;
   #sent = 0;
   #closed = false;
   #leaving = 0;
   #left: (() => void) | undefined;
 
-  constructor(bound: readonly BoundSocket[], options: UdpOptions) {
+  constructor(bound: readonly BoundSocket[]) {
     this.#bound = bound;
     this.#byLocal = new Map(bound.map((one) => [one.local, one]));
-    for (const one of bound) this.#receive(one, options);
+    for (const one of bound) this.#listen(one);
+  }
+
+  /** From now on. Once all that a datagram may need is there. */
+  receive(receiver: UdpReceiver): void {
+    this.#receiver = receiver;
   }
 
   /** Local endpoints, `192.0.2.1:500`. */
@@ -104,7 +121,7 @@ export class Udp {
   }
 
   counts(): UdpCounts {
-    return { received: this.#received, sent: this.#sent, failed: { ...this.#failed } };
+    return { received: this.#received, sent: this.#sent, failed: { ...this.#failed }, dropped: { ...this.#dropped } };
   }
 
   sendIke(bytes: Bytes, path: Path): void {
@@ -141,20 +158,33 @@ export class Udp {
     this.#sent++;
     this.#leaving++;
     // A datagram that does not leave is like one that is lost on the way: whoever needs it sends it again.
-    socket.send(bytes, port, address, (error) => {
-      if (--this.#leaving === 0) this.#left?.();
-      if (error) this.#fail('code' in error ? String(error.code) : error.name);
-    });
+    try {
+      socket.send(bytes, port, address, (error) => this.#leave(error));
+    } catch (error) {
+      // Of an address or port that is none; paths come from peers and siblings.
+      this.#leave(error);
+    }
+  }
+
+  #leave(error: unknown): void {
+    if (--this.#leaving === 0) this.#left?.();
+    if (error) this.#fail(codeOf(error));
   }
 
   #fail(code: string): void {
     this.#failed[code] = (this.#failed[code] ?? 0) + 1;
   }
 
-  #receive({ socket, local, nat }: BoundSocket, { onIke, onEsp }: UdpOptions): void {
-    socket.on('error', (error) => this.#fail('code' in error ? String(error.code) : error.name));
+  #listen({ socket, local, nat }: BoundSocket): void {
+    socket.on('error', (error) => this.#fail(codeOf(error)));
     socket.on('message', (message, from) => {
       this.#received++;
+      const refusal = refusalOf(from);
+      if (refusal || !this.#receiver) {
+        this.#dropped[refusal ?? 'not-ready']++;
+        return;
+      }
+      const { onIke, onEsp } = this.#receiver;
       const bytes = new Uint8Array(message.buffer, message.byteOffset, message.length);
       const path = { local, remote: formatEndpoint(from.address, from.port) };
       if (!nat) onIke(bytes, path);
@@ -163,6 +193,15 @@ export class Udp {
     });
   }
 }
+
+/** Sources that no answer could reach. */
+function refusalOf({ address, port }: RemoteInfo): UdpDropReason | undefined {
+  if (port === 0) return 'source-port-zero';
+  return address.includes('%') ? 'source-scoped' : undefined;
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error ? ('code' in error ? String(error.code) : error.name) : String(error);
 
 /** RFC 3948 §2.2: four zero bytes, where ESP has an SPI, which is never zero. */
 const isMarked = (bytes: Bytes): boolean =>

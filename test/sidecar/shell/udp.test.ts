@@ -1,6 +1,7 @@
 /** The UDP sockets of a gateway, over loopback. */
 import assert from 'node:assert/strict';
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, Socket } from 'node:dgram';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import type { Path } from '../../../sidecar/ike/sa.ts';
@@ -23,7 +24,8 @@ for (const [family, address] of [
       waiting?.();
     };
     before(async () => {
-      udp = await bindUdp({ addresses: [address], ikePort: 0, natPort: 0, onIke: took('ike'), onEsp: took('esp') });
+      udp = await bindUdp({ addresses: [address], ikePort: 0, natPort: 0 });
+      udp.receive({ onIke: took('ike'), onEsp: took('esp') });
       client = createSocket(family);
       client.bind(0, address);
       await once(client, 'listening');
@@ -93,13 +95,61 @@ for (const [family, address] of [
 
     it('explain why they cannot have a port, and let go of the others', async () => {
       const { port } = splitEndpoint(local(false));
-      const options = { ikePort: port, natPort: 0, onIke: took('ike'), onEsp: took('esp') };
-      await assert.rejects(bindUdp({ ...options, addresses: [address] }), {
+      await assert.rejects(bindUdp({ addresses: [address], ikePort: port, natPort: 0 }), {
         message: `cannot listen on UDP port ${port} of ${address}: EADDRINUSE; another process has it: stop that one or choose another port`,
       });
     });
   });
 }
+
+describe('a datagram at a socket of a gateway', () => {
+  const sockets: Socket[] = [];
+  const took: Path[] = [];
+  let udp: Udp;
+  const onSocket = (message: unknown): void => {
+    if (message !== null && typeof message === 'object' && 'socket' in message && message.socket instanceof Socket)
+      sockets.push(message.socket);
+  };
+  before(async () => {
+    subscribe('udp.socket', onSocket);
+    udp = await bindUdp({ addresses: ['127.0.0.1'], ikePort: 0, natPort: 0 });
+    unsubscribe('udp.socket', onSocket);
+  });
+  after(() => udp.close());
+  /** As the system would hand it in; an ordinary process cannot send from there. */
+  const arrive = (from: string, port: number): void => {
+    for (const socket of sockets) socket.emit('message', Buffer.alloc(5), { address: from, port, family: 'IPv4', size: 5 });
+  };
+
+  it('that comes before anybody receives is dropped and counted', () => {
+    arrive('192.0.2.7', 500);
+    assert.deepEqual(udp.counts().dropped, { 'not-ready': 2, 'source-port-zero': 0, 'source-scoped': 0 });
+    assert.equal(udp.counts().received, 2);
+    udp.receive({ onIke: (_, path) => void took.push(path), onEsp: (_, path) => void took.push(path) });
+    arrive('192.0.2.7', 500);
+    assert.equal(took.splice(0).length, 2);
+  });
+
+  it('from port 0 is dropped and counted, for nothing can be sent there', () => {
+    arrive('192.0.2.7', 0);
+    assert.deepEqual(took, []);
+    assert.equal(udp.counts().dropped['source-port-zero'], 2);
+  });
+
+  it('from a link-local address is dropped and counted, for no path can name its interface', () => {
+    arrive('fe80::1%eth0', 500);
+    assert.deepEqual(took, []);
+    assert.equal(udp.counts().dropped['source-scoped'], 2);
+  });
+
+  it('to port 0 is one that was not sent, and closing does not wait for it', async () => {
+    const [{ local } = { local: '' }] = udp.locals;
+    udp.sendIke(Uint8Array.of(1), { local, remote: '192.0.2.7:0' });
+    assert.deepEqual(udp.counts().failed, { ERR_SOCKET_BAD_PORT: 1 });
+    await udp.close();
+    udp = await bindUdp({ addresses: ['127.0.0.1'], ikePort: 0, natPort: 0 });
+  });
+});
 
 describe('local addresses', () => {
   const entry = (address: string, family: 'IPv4' | 'IPv6') => ({

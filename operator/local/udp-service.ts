@@ -117,6 +117,8 @@ export class UdpService {
   }
 
   #receive(front: Socket, port: ServicePort, bytes: Buffer, client: RemoteInfo): void {
+    // No answer could reach it, and dgram throws for the attempt. RFC 768 lets a sender give no port; Linux delivers it.
+    if (client.port === 0) return;
     const key = `${client.address}:${client.port}>${port.port}`;
     const flow = this.#flows.get(key) ?? this.#open(key, front, port, client);
     if (!flow) return; // no endpoint: kube-proxy rejects or drops it

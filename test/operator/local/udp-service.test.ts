@@ -1,6 +1,7 @@
 /** The UDP service keeps and loses flows as kube-proxy and conntrack do. Real sockets on the loopback network, an injected clock. */
 import assert from 'node:assert/strict';
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, Socket } from 'node:dgram';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, it } from 'node:test';
 import type { Endpoint } from '../../../operator/local/endpoint.ts';
 import { UdpService, type UdpServiceOptions } from '../../../operator/local/udp-service.ts';
@@ -143,6 +144,22 @@ describe('UDP service', { timeout: 10_000 }, () => {
     assert.equal(service.flows().length, 1);
     await clock.advance(25_000);
     assert.equal(service.flows().length, 0);
+  });
+
+  it('drops what comes from port 0, where no answer could go', async () => {
+    const sockets: Socket[] = [];
+    const onSocket = (message: unknown): void => {
+      if (message !== null && typeof message === 'object' && 'socket' in message && message.socket instanceof Socket)
+        sockets.push(message.socket);
+    };
+    subscribe('udp.socket', onSocket);
+    const { service } = await begin({ random: () => 0 });
+    unsubscribe('udp.socket', onSocket);
+    // As the system would hand it in; an ordinary process cannot send from there.
+    const from = { address: '127.0.0.1', port: 0, family: 'IPv4', size: 1 };
+    for (const socket of sockets) if (socket.address().address === ADDRESS) socket.emit('message', Buffer.from('?'), from);
+    assert.deepEqual(service.flows(), []);
+    assert.equal((await ask(await client())).pod, 'a');
   });
 
   it('drops what comes while there is no pod, and a stranger on the flow of a pod gets nothing through', async () => {

@@ -1,4 +1,5 @@
 /** The one place where inputs meet the core: hands them in with the time, carries out what comes back, and owns the one real timer. */
+import type { DataplaneReport } from '../contract/dataplane.ts';
 import type { Dataplane } from '../dataplane/dataplane.ts';
 import type { Instant, Path } from '../ike/sa.ts';
 import type { Event, Input, Output } from '../ike/step.ts';
@@ -18,12 +19,14 @@ export interface LoopPorts {
   /** Puts a question to a sibling pod; answers undefined when it has none or is silent. */
   readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
   readonly observe: (event: Event) => void;
-  /** An exception that is a bug, or an order that the data plane refused. The loop goes on. */
+  /** An exception that is a bug, or something that a port refused to do. The loop goes on. */
   readonly failed: (error: unknown, doing: string) => void;
 }
 
 /** How soon the core learns what the data plane saw. */
 const REPORT_MS = 1_000;
+/** Each can mean messages to its peer; datagrams get their turn in between. */
+const REPORTS_PER_TURN = 500;
 /** setTimeout cannot wait longer. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
@@ -39,6 +42,7 @@ export class Loop {
   #stopped = false;
   #armed: { readonly at: number; readonly cancel: () => void } | undefined;
   #reportAt = Number.POSITIVE_INFINITY;
+  #reports: readonly DataplaneReport[] = [];
 
   constructor(ports: LoopPorts) {
     this.#ports = ports;
@@ -51,7 +55,7 @@ export class Loop {
 
   /** An ESP packet off the wire. */
   receiveEsp(packet: Bytes, path: Path): void {
-    this.#ports.dataplane.receive(packet, path);
+    this.#guard('esp', () => void this.#ports.dataplane.receive(packet, path));
     this.expectReports();
   }
 
@@ -91,61 +95,85 @@ export class Loop {
   }
 
   #perform(outputs: readonly Output[]): void {
-    for (const output of outputs) {
-      switch (output.type) {
-        case 'send':
-          this.#ports.send(output.bytes, output.path);
-          break;
-        case 'dataplane':
-          this.#order(output);
-          break;
-        case 'ask':
-          void this.#question(output);
-          break;
-        case 'answer':
-          this.#answers.get(output.question)?.(output.bytes);
-          break;
-        case 'event':
-          this.#ports.observe(output.event);
-          break;
-      }
-    }
+    for (const output of outputs) this.#guard(nameOf(output), () => this.#carryOut(output));
   }
 
-  #order({ order }: Extract<Output, { type: 'dataplane' }>): void {
-    try {
-      this.#ports.dataplane.order(order);
-    } catch (error) {
-      this.#ports.failed(error, `dataplane ${order.order}`);
+  #carryOut(output: Output): void {
+    switch (output.type) {
+      case 'send':
+        this.#ports.send(output.bytes, output.path);
+        break;
+      case 'dataplane':
+        this.#ports.dataplane.order(output.order);
+        break;
+      case 'ask':
+        void this.#question(output);
+        break;
+      case 'answer':
+        this.#answers.get(output.question)?.(output.bytes);
+        break;
+      case 'event':
+        this.#ports.observe(output.event);
+        break;
     }
   }
 
   async #question({ ordinal, question, bytes }: Extract<Output, { type: 'ask' }>): Promise<void> {
-    const answer = await this.#ports.ask(ordinal, bytes);
+    let answer: Bytes | undefined;
+    try {
+      answer = await this.#ports.ask(ordinal, bytes);
+    } catch (error) {
+      this.#ports.failed(error, 'ask');
+    }
     if (!this.#stopped) this.handle({ type: 'answered', question, bytes: answer });
+  }
+
+  /** What is done for one peer must not end the process that serves them all. */
+  #guard(doing: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#ports.failed(error, doing);
+    }
   }
 
   /** An armed timer that fires too early costs less than arming a new one after every step. */
   #arm(): void {
-    const due = Math.min(this.#ports.core.deadline()?.at ?? Number.POSITIVE_INFINITY, this.#reportAt);
+    const due = this.#due();
     if (this.#stopped || due === Number.POSITIVE_INFINITY || (this.#armed && this.#armed.at <= due)) return;
     this.#armed?.cancel();
     const wait = Math.min(Math.max(0, due - this.#ports.clock()), LONGEST_WAIT_MS);
     this.#armed = { at: due, cancel: this.#ports.after(wait, () => this.#fire()) };
   }
 
+  #due(): number {
+    if (this.#reports.length > 0) return Number.NEGATIVE_INFINITY;
+    return Math.min(this.#ports.core.deadline()?.at ?? Number.POSITIVE_INFINITY, this.#reportAt);
+  }
+
   #fire(): void {
     this.#armed = undefined;
     const now = this.#ports.clock();
-    if (this.#reportAt <= now) this.#report();
+    if (this.#reportAt <= now) this.#drain();
+    this.#report();
     if (isDue(this.#ports.core, now)) this.handle({ type: 'deadline' });
     this.#arm();
   }
 
-  #report(): void {
+  #drain(): void {
     this.#reportAt = Number.POSITIVE_INFINITY;
-    for (const report of this.#ports.dataplane.reports()) this.handle({ type: 'report', report });
+    this.#guard('reports', () => {
+      this.#reports = [...this.#reports, ...this.#ports.dataplane.reports()];
+    });
+  }
+
+  #report(): void {
+    const turn = this.#reports.slice(0, REPORTS_PER_TURN);
+    this.#reports = this.#reports.slice(REPORTS_PER_TURN);
+    for (const report of turn) this.handle({ type: 'report', report });
   }
 }
+
+const nameOf = (output: Output): string => (output.type === 'dataplane' ? `dataplane ${output.order.order}` : output.type);
 
 const isDue = (core: Core, now: Instant): boolean => (core.deadline()?.at ?? Number.POSITIVE_INFINITY) <= now;

@@ -6,7 +6,7 @@ import type { Dataplane } from '../../../sidecar/dataplane/dataplane.ts';
 import { NO_DROPS, NO_TRAFFIC } from '../../../sidecar/dataplane/userspace/traffic.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
 import type { Deadline, Event, Input, Output } from '../../../sidecar/ike/step.ts';
-import { Loop } from '../../../sidecar/shell/loop.ts';
+import { Loop, type LoopPorts } from '../../../sidecar/shell/loop.ts';
 
 const path = { local: '192.0.2.1:500', remote: '198.51.100.7:500' };
 const bytes = Uint8Array.of(1, 2, 3);
@@ -43,7 +43,7 @@ function setUp() {
     stats: () => ({ children: [], totals: NO_TRAFFIC, drops: NO_DROPS }),
     close: () => {},
   };
-  const loop = new Loop({
+  const ports: { -readonly [K in keyof LoopPorts]: LoopPorts[K] } = {
     core,
     clock: () => now as Instant,
     after(ms, run) {
@@ -56,7 +56,8 @@ function setUp() {
     ask: (ordinal) => new Promise((answer) => void questions.push({ ordinal, answer })),
     observe: (happened) => void events.push(happened),
     failed: (error, doing) => void failures.push(`${doing}: ${error instanceof Error ? error.message : error}`),
-  });
+  };
+  const loop = new Loop(ports);
   /** The clock jumps to the next timer. */
   const fire = (): void => {
     const [timer] = timers.splice(0, 1);
@@ -64,7 +65,7 @@ function setUp() {
     now = Math.max(now, timer.at);
     timer.run();
   };
-  return { core, loop, sent, orders, events, failures, timers, reports, questions, fire, dataplane };
+  return { core, loop, ports, sent, orders, events, failures, timers, reports, questions, fire, dataplane };
 }
 const at = (instant: number): Deadline => ({ at: instant as Instant, why: 'test' });
 
@@ -176,6 +177,30 @@ describe('the loop', () => {
     assert.deepEqual(timers, []);
   });
 
+  it('tells the core of many reports in several turns, and of what came meanwhile a second later', () => {
+    const { core, loop, reports, timers, fire } = setUp();
+    const report = (spiIn: number): DataplaneReport => ({ report: 'alive', spiIn });
+    loop.receiveEsp(bytes, path);
+    for (let spiIn = 0; spiIn < 1_100; spiIn++) reports.push(report(spiIn));
+    fire();
+    assert.equal(core.inputs.length, 500);
+    reports.push(report(2_000));
+    loop.receiveEsp(bytes, path);
+    fire();
+    fire();
+    assert.deepEqual(
+      core.inputs.map((input) => input.type === 'report' && input.report.spiIn),
+      Array.from({ length: 1_100 }, (_, spiIn) => spiIn),
+    );
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [3_000],
+    );
+    fire();
+    assert.deepEqual(core.inputs.at(-1), { type: 'report', report: report(2_000) });
+    assert.deepEqual(timers, []);
+  });
+
   it('goes on after a bug of the core and a refusal of the data plane, and tells of both', () => {
     const { core, loop, failures, sent, dataplane } = setUp();
     core.reply = () => {
@@ -192,6 +217,30 @@ describe('the loop', () => {
     loop.handle(datagram);
     assert.deepEqual(failures, ['datagram: a bug', 'dataplane remove: no such algorithm']);
     assert.equal(sent.length, 1);
+  });
+
+  it('goes on with the next output when a port fails at one, and tells of each', async () => {
+    const { core, loop, ports, failures, sent, events, dataplane } = setUp();
+    const broken = (what: string) => () => {
+      throw new Error(`no ${what}`);
+    };
+    const { send, observe } = ports;
+    Object.assign(ports, { send: broken('port 0'), observe: broken('log'), ask: async () => broken('sibling')() });
+    dataplane.receive = broken('packet');
+    const outputs: readonly Output[] = [
+      { type: 'send', path, bytes },
+      { type: 'event', event },
+      { type: 'ask', ordinal: 2, question: 'q1', bytes },
+    ];
+    core.reply = (input) => (input.type === 'datagram' ? outputs : []);
+    loop.handle(datagram);
+    loop.receiveEsp(bytes, path);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(failures, ['send: no port 0', 'event: no log', 'esp: no packet', 'ask: no sibling']);
+    assert.deepEqual(core.inputs.at(-1), { type: 'answered', question: 'q1', bytes: undefined });
+    Object.assign(ports, { send, observe });
+    loop.handle(datagram);
+    assert.deepEqual([sent.length, events.length], [1, 1]);
   });
 
   it('is still after it was stopped', async () => {

@@ -2,34 +2,36 @@
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import { closed, listening, portOf } from '../process/listening.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { PeerAdmission } from './peer-admission.ts';
 
 /** A client waits for its answer meanwhile, and sends again after half a second. */
 const ANSWER_MS = 500;
 const LONGEST_BYTES = 64 * 1024;
-/** Questions under way, to all siblings together. */
-const MOST_IN_FLIGHT = 64;
 const PATH = '/peer';
 
-/** Puts questions; what goes wrong on the way is an answer that does not come. */
+/** Puts questions to one sibling, so that one that is gone costs the others nothing; what goes wrong on the way is an answer that does not come. */
 export class PeerClient {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 4, timeout: 30_000 });
-  #inFlight = 0;
+  readonly #admission: PeerAdmission;
+
+  constructor(clock: Clock = systemClock()) {
+    this.#admission = new PeerAdmission(clock);
+  }
 
   async ask(address: string, port: number, bytes: Bytes): Promise<Bytes | undefined> {
-    if (this.#inFlight >= MOST_IN_FLIGHT) return undefined;
-    this.#inFlight++;
-    try {
-      return await this.#post(address, port, bytes);
-    } finally {
-      this.#inFlight--;
-    }
+    if (!this.#admission.enter()) return undefined;
+    const reply = await this.#post(address, port, bytes);
+    this.#admission.leave(reply !== undefined);
+    return reply?.words;
   }
 
   close(): void {
     this.#agent.destroy();
   }
 
-  async #post(host: string, port: number, bytes: Bytes): Promise<Bytes | undefined> {
+  /** Undefined: nobody was heard. Never rejects. */
+  async #post(host: string, port: number, bytes: Bytes): Promise<Reply | undefined> {
     const signal = AbortSignal.timeout(ANSWER_MS);
     try {
       return await exchange({ host, port, signal, agent: this.#agent }, bytes);
@@ -41,6 +43,11 @@ export class PeerClient {
   }
 }
 
+/** `words` undefined: it lives, and has nothing to say. */
+interface Reply {
+  readonly words: Bytes | undefined;
+}
+
 class StaleConnection extends Error {}
 
 interface Target {
@@ -50,14 +57,15 @@ interface Target {
   readonly agent: Agent | false;
 }
 
-function exchange(target: Target, bytes: Bytes): Promise<Bytes | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<Bytes | undefined>();
+/** @throws Error when it does not come to a whole response in time. */
+function exchange(target: Target, bytes: Bytes): Promise<Reply> {
+  const { promise, resolve, reject } = Promise.withResolvers<Reply>();
   const headers = { 'content-type': 'application/octet-stream', 'content-length': bytes.length };
   const asking = request({ ...target, method: 'POST', path: PATH, headers }, (response) => {
-    if (response.statusCode === 200) body(response).then(resolve, reject);
+    if (response.statusCode === 200) body(response).then((words) => resolve({ words }), reject);
     else {
       response.resume();
-      resolve(undefined);
+      resolve({ words: undefined });
     }
   });
   asking.on('error', (error) => reject(asking.reusedSocket ? new StaleConnection(error.message) : error));

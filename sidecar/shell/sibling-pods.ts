@@ -9,7 +9,8 @@ import { PeerClient } from './peers.ts';
 export class SiblingPods {
   readonly #ordinal: number;
   readonly #addresses: PeerAddresses;
-  readonly #client = new PeerClient();
+  /** By ordinal, and each has limits of its own. */
+  readonly #clients = new Map<number, PeerClient>();
   readonly #asking = new Set<Promise<unknown>>();
   #listen: GatewayConfig['listen'] | undefined;
 
@@ -28,7 +29,7 @@ export class SiblingPods {
   async ask(ordinal: number, bytes: Bytes): Promise<Bytes | undefined> {
     const address = this.#addresses.of(ordinal);
     if (address === undefined || !this.#listen) return undefined;
-    const asking = this.#client.ask(address, this.#listen.peerPort, bytes);
+    const asking = this.#client(ordinal).ask(address, this.#listen.peerPort, bytes);
     this.#asking.add(asking);
     return asking.finally(() => this.#asking.delete(asking));
   }
@@ -50,6 +51,12 @@ export class SiblingPods {
 
   close(): void {
     this.#addresses.close();
-    this.#client.close();
+    for (const client of this.#clients.values()) client.close();
+  }
+
+  #client(ordinal: number): PeerClient {
+    const known = this.#clients.get(ordinal) ?? new PeerClient();
+    this.#clients.set(ordinal, known);
+    return known;
   }
 }

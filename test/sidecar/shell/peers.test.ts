@@ -1,13 +1,16 @@
 /** Questions between sibling pods, over loopback: small, short, and never more than a silence when something goes wrong. */
 import assert from 'node:assert/strict';
-import { createServer as createHttpServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import type { GatewayConfig } from '../../../sidecar/contract/gateway-config.ts';
 import { parseGatewayConfig } from '../../../sidecar/contract/gateway-yaml.ts';
 import type { KeyRing } from '../../../sidecar/contract/key-ring.ts';
 import { encodeStatus, type GatewayStatus } from '../../../sidecar/contract/status.ts';
+import type { Instant } from '../../../sidecar/ike/sa.ts';
 import { PeerAddresses } from '../../../sidecar/shell/peer-addresses.ts';
+import { PeerAdmission } from '../../../sidecar/shell/peer-admission.ts';
 import { siblingsAhead } from '../../../sidecar/shell/peer-generations.ts';
 import { PeerClient, startPeerServer } from '../../../sidecar/shell/peers.ts';
 import { SiblingPods } from '../../../sidecar/shell/sibling-pods.ts';
@@ -57,18 +60,62 @@ describe('a question to a sibling', () => {
     await again.close();
   });
 
-  it('does not wait for a sibling that hangs, and is not asked beside too many others', { timeout: 3_000 }, async () => {
-    const hanging = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => hanging.once('listening', resolve));
-    const address = hanging.address();
-    const port = address !== null && typeof address === 'object' ? address.port : 0;
-    const client = new PeerClient();
-    const asked = Array.from({ length: 64 }, () => client.ask('127.0.0.1', port, question));
-    const crowded = await Promise.race([client.ask('127.0.0.1', port, question).then(() => 'at once'), ...asked]);
+  it('does not wait for a sibling that hangs, nor beside too many to the same, and finds its way to another', {
+    timeout: 3_000,
+  }, async () => {
+    const port = 15_540;
+    const hanging = createServer().listen(port, '127.83.0.31');
+    await once(hanging, 'listening');
+    const living = await startPeerServer('127.83.0.32', port, (bytes) => bytes);
+    const pods = new SiblingPods(0);
+    await pods.configure(config({ host: '127.83.0.3{ordinal}', replicas: 3 }, port));
+    const asked = Array.from({ length: 64 }, () => pods.ask(1, question));
+    const crowded = await Promise.race([pods.ask(1, question).then(() => 'at once'), ...asked]);
     assert.equal(crowded, 'at once');
+    assert.deepEqual(await Promise.race([pods.ask(2, question), ...asked]), question);
     assert.deepEqual(new Set(await Promise.all(asked)), new Set([undefined]));
-    client.close();
+    pods.close();
     hanging.close();
+    await living.close();
+  });
+
+  it('goes alone to a sibling that was silent just now, until that is heard', async () => {
+    const client = new PeerClient(() => 5_000 as Instant);
+    const { heard, server, port, answerAll } = await holding();
+    server.close();
+    await once(server, 'close');
+    assert.equal(await client.ask('127.0.0.1', port, question), undefined);
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    const askThree = () => Array.from({ length: 3 }, () => client.ask('127.0.0.1', port, question));
+    const [probe, ...others] = askThree();
+    assert.deepEqual(await Promise.all(others), [undefined, undefined]);
+    await heard(1);
+    answerAll();
+    assert.deepEqual(await probe, question);
+    const all = askThree();
+    await heard(3);
+    answerAll();
+    assert.deepEqual(await Promise.all(all), [question, question, question]);
+    client.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('may go out beside 63 others; after a silence alone, for a second after the last one', () => {
+    let now = 5_000;
+    const admission = new PeerAdmission(() => now as Instant);
+    const enter = (times: number): number => Array.from({ length: times }, () => admission.enter()).filter(Boolean).length;
+    assert.equal(enter(65), 64);
+    for (let i = 0; i < 64; i++) admission.leave(false);
+    assert.equal(enter(2), 1);
+    now += 999;
+    assert.equal(enter(1), 0);
+    admission.leave(false);
+    now += 999;
+    assert.equal(enter(2), 1);
+    now += 1;
+    assert.equal(enter(2), 2);
   });
 
   it('is a POST to one path', async () => {
@@ -160,6 +207,27 @@ describe('siblings with a later key ring', () => {
     for (const server of servers) server.close();
   });
 });
+
+/** A sibling that answers when the test says so. */
+async function holding() {
+  const held: ServerResponse[] = [];
+  let arrived = (): void => {};
+  const server = createHttpServer((asked, response) => {
+    asked.resume();
+    held.push(response);
+    arrived();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return {
+    server,
+    port: address !== null && typeof address === 'object' ? address.port : 0,
+    async heard(count: number): Promise<void> {
+      while (held.length < count) await new Promise<void>((resolve) => (arrived = resolve));
+    },
+    answerAll: () => held.splice(0).forEach((response) => void response.end(question)),
+  };
+}
 
 function config(peers: GatewayConfig['peers'], peerPort: number): GatewayConfig {
   const parsed = parseGatewayConfig('gateway.yaml', exampleConfig(1));

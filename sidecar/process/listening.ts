@@ -11,6 +11,8 @@ export async function listening(server: Server, host: string | undefined, port: 
   } catch (cause) {
     throw new Error(bindFailure('TCP', host ?? 'all addresses', port, cause), { cause });
   }
+  // A connection that cannot be accepted, for instance because no descriptor is left, costs itself and not the process.
+  server.on('error', () => {});
 }
 
 /** The one that the system chose, if it was asked to. */

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { isFirstExchange } from '../../../sidecar/ike/window.ts';
 import { type Bytes, concat, hex } from '../../../sidecar/ike/wire/bytes.ts';
-import { decodeMessage, encodeMessage, encodePrefix, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
+import { decodeMessage, encodeMessage, encodePrefix, type Header, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
 import type { Payload } from '../../../sidecar/ike/wire/payload.ts';
 import { Notify } from '../../../sidecar/ike/wire/registry.ts';
-import { blob, encryptedMessage, message } from '../arbitrary-payload.ts';
+import { encryptedMessage, message } from '../arbitrary-payload.ts';
 import { config, policy } from '../policy.ts';
+import { mangled } from './mangled.ts';
 import { type Harvest, harvest, type Moment } from './moments.ts';
 import { edit, edited, type Said, said, spoken } from './said.ts';
 import { Subject, sends } from './subject.ts';
@@ -89,21 +90,12 @@ export const forgedMessages = () =>
   });
 
 /** Honest datagrams with bytes changed, cut off or added; and noise. */
-export const bytes = () =>
-  fc.property(
-    moment(),
-    fc.oneof(fc.constantFrom(...honest().datagrams), blob(0, 200)),
-    fc.array(fc.tuple(fc.nat(400), fc.integer({ min: 1, max: 255 })), { maxLength: 4 }),
-    fc.option(fc.nat(300)),
-    blob(0, 3),
-    (at, datagram, flips, length, tail) => {
-      const changed = concat(datagram.slice(0, length ?? datagram.length), tail);
-      for (const [index, mask] of flips) if (index < changed.length) changed[index] = (changed[index] ?? 0) ^ mask;
-      const subject = new Subject(at);
-      if (hex(changed) === hex(datagram)) subject.hear(changed);
-      else strange(subject, changed);
-    },
-  );
+export const mangledDatagrams = () =>
+  fc.property(moment(), mangled(honest().datagrams), (at, { honest: original, bytes }) => {
+    const subject = new Subject(at);
+    if (hex(bytes) === hex(original)) subject.hear(bytes);
+    else strange(subject, bytes);
+  });
 
 /** RFC 7296 §2.21.1: a stranger's message moves nothing that has keys, and what answers it is never longer than it, and no answer to an answer. */
 function strange(subject: Subject, datagram: Bytes): readonly Bytes[] {
@@ -121,3 +113,6 @@ function bounded(datagram: Bytes, answers: readonly Bytes[]): void {
   assert(length <= datagram.length, `${length} bytes of answer to ${datagram.length}`);
   if (((datagram[19] ?? 0) & 0x20) !== 0) assert.equal(length, 0, 'an answer is not answered');
 }
+
+/** An empty message. */
+export const inClear = (header: Header): Bytes => encodeMessage({ ...header, payloads: [] });

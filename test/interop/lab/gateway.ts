@@ -1,5 +1,6 @@
 /** Our gateway on a machine of the lab, and what it says of itself: log, /status, /metrics. */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { KeyRing } from '../../../sidecar/contract/key-ring.ts';
@@ -52,6 +53,17 @@ export interface GatewayOptions {
   readonly ring?: KeyRing;
   readonly ordinal?: number;
   readonly tun?: string;
+  /** Further identities; each has a secret that no peer of a scenario knows. */
+  readonly users?: readonly string[];
+}
+
+export interface Session {
+  readonly kind: string;
+  readonly identity: string;
+  readonly spiI: string;
+  readonly spiR: string;
+  /** Empty: none of that family. */
+  readonly inner: { readonly ipv4: string; readonly ipv6: string };
 }
 
 export class Gateway {
@@ -67,13 +79,13 @@ export class Gateway {
 
   /** Done when it is ready. */
   static async start(place: GatewayPlace, options: GatewayOptions = {}): Promise<Gateway> {
-    const { settings = {}, ordinal = 0, tun } = options;
+    const { settings = {}, ordinal = 0, tun, users = [] } = options;
     const files = join(place.folder, `gateway-${ordinal}`);
     mkdirSync(join(files, 'psk'), { recursive: true });
     const write = (name: string, text: string) => writeFileSync(join(files, name), text, { mode: 0o600 });
     write('gateway.yaml', gatewayYaml(settings));
     write('key-ring.yaml', encodeKeyRing(options.ring ?? ring()));
-    write('psk/users.yaml', dump({ [USER]: SECRET }));
+    write('psk/users.yaml', dump({ [USER]: SECRET, ...Object.fromEntries(users.map((user) => [user, `a secret of ${user}`])) }));
     const args = [
       ...['--config', join(files, 'gateway.yaml'), '--key-ring', join(files, 'key-ring.yaml'), '--psk-dir', join(files, 'psk')],
       ...place.addresses.flatMap((address) => ['--address', address]),
@@ -97,7 +109,20 @@ export class Gateway {
 
   /** Lines of its log so far that have all of these fields. */
   log(fields: LogLine = {}): LogLine[] {
-    return this.#program.lines.flatMap((line) => matching(line, fields) ?? []);
+    return this.#program.lines.map((line) => matching(line, fields)).filter((line) => line !== undefined);
+  }
+
+  /** The session that was established as the `nth`. */
+  async session(nth = 1): Promise<Session> {
+    const line = (await this.logged({ event: 'established' }, nth))[nth - 1];
+    const text = (name: string): string => String(line?.[name]);
+    const [ipv4 = '', ipv6 = ''] = [4, 6].map((family) =>
+      [line?.['inner']]
+        .flat()
+        .map(String)
+        .find((address) => isIP(address) === family),
+    );
+    return { kind: text('kind'), identity: text('identity'), spiI: text('spiI'), spiR: text('spiR'), inner: { ipv4, ipv6 } };
   }
 
   async status() {

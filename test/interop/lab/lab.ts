@@ -1,7 +1,7 @@
 /**
  * The world of one scenario: two machines and a cable, a capture of what goes over it, and whoever is started on them.
  *
- *     initiator 10.96.0.1, fd96::1  ————————  responder 10.96.0.2, fd96::2
+ *     initiator 10.96.0.1, fd96::1  ————————  responder 10.96.0.2, fd96::2; relay 10.96.0.3
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { Gateway, type GatewayOptions } from './gateway.ts';
 import { Libreswan } from './libreswan.ts';
 import { connect, Machine } from './machine.ts';
 import { unmountRoot } from './peer-root.ts';
+import { Relay } from './relay.ts';
 import type { Roots } from './roots.ts';
 import { StrongSwan } from './strongswan.ts';
 
@@ -17,6 +18,8 @@ export const OUTER = {
   initiator: { ipv4: '10.96.0.1', ipv6: 'fd96::1' },
   responder: { ipv4: '10.96.0.2', ipv6: 'fd96::2' },
 } as const;
+/** Something in the way; it lives on the responder's machine. */
+const RELAY = '10.96.0.3';
 const CABLE = 'outer';
 /** Views of roots; in memory of the lab alone. */
 const VIEWS = '/run/rekindle-interop';
@@ -75,6 +78,12 @@ export class Lab {
     const { number, folder } = this.#place;
     const { addresses = [OUTER.responder.ipv4, OUTER.responder.ipv6] } = options;
     return Gateway.start({ machine: this.responder, folder, addresses, httpAddress: `198.18.${number}.2` }, options);
+  }
+
+  /** At its address the initiator reaches these gateways: port 500 the first, port 4500 the second or the same. */
+  async relay(...targets: readonly string[]): Promise<Relay> {
+    await this.responder.must('ip', 'address', 'add', `${RELAY}/24`, 'dev', CABLE);
+    return Relay.start(this.responder, RELAY, targets.length > 0 ? targets : [OUTER.responder.ipv4]);
   }
 
   strongSwan(role: Role): Promise<StrongSwan> {

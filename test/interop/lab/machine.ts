@@ -1,5 +1,5 @@
 /** A machine of the lab: a network namespace, cables to others, and the processes that run in it. */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { Program } from './program.ts';
 import { PATH } from './tools.ts';
@@ -16,6 +16,7 @@ export class Machine {
   readonly name: string;
   readonly #folder: string;
   readonly #programs: Program[] = [];
+  readonly #processes: ChildProcess[] = [];
 
   private constructor(name: string, folder: string) {
     this.name = name;
@@ -48,8 +49,14 @@ export class Machine {
     return program;
   }
 
+  /** A process of it that ends with it. */
+  own(process: ChildProcess): void {
+    this.#processes.push(process);
+  }
+
   async destroy(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.kill()));
+    for (const process of this.#processes) process.kill('SIGKILL');
     await execute('ip', ['netns', 'delete', this.name]);
   }
 }

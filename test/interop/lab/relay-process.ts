@@ -1,0 +1,74 @@
+/**
+ * Something in the way, as a process of its own: it takes UDP at one address and passes it on to gateways behind it, as a NAT or a
+ * balancer does. Each client has a port of its own towards each gateway port. What passes is told to the parent; it can be held.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import type { RelayOrder, RelayReport } from './relay.ts';
+
+const PORTS = [500, 4500] as const;
+/** RFC 7296 §3.1: the exchange type, behind the SPIs. */
+const EXCHANGE_AT = 18;
+const MARKER_LENGTH = 4;
+
+interface Flow {
+  readonly upstream: Socket;
+  readonly back: (bytes: Buffer) => void;
+}
+
+const [, , address = '', ...targets] = process.argv;
+const flows = new Map<string, Flow>();
+let held: (() => void)[] | undefined;
+let lost = false;
+
+for (const [index, port] of PORTS.entries()) {
+  const socket = createSocket('udp4');
+  socket.on('message', (bytes, { address: from, port: fromPort }) => {
+    const back = (answer: Buffer) => socket.send(answer, fromPort, from);
+    const flow = flowOf(`${from}:${fromPort} ${port}`, back);
+    pass('to gateway', port, bytes, () => flow.upstream.send(bytes, port, targets[index] ?? targets[0]));
+  });
+  socket.bind(port, address, () => tell({ report: 'open', port }));
+}
+
+process.on('message', (order: RelayOrder) => {
+  if (order.order === 'hold') held = [];
+  if (order.order === 'release') {
+    const waiting = held ?? [];
+    held = undefined;
+    for (const send of waiting) send();
+  }
+  if (order.order === 'lose') lost = order.all;
+  // Another port from now on, as after the restart of a NAT.
+  if (order.order === 'rebind') {
+    for (const { upstream } of flows.values()) upstream.close();
+    flows.clear();
+  }
+  if (order.order === 'retarget') targets.splice(0, targets.length, ...order.targets);
+  tell({ report: 'done', order: order.order });
+});
+process.on('disconnect', () => process.exit());
+
+function flowOf(key: string, back: Flow['back']): Flow {
+  const known = flows.get(key);
+  if (known) return known;
+  const upstream = createSocket('udp4');
+  upstream.on('message', (bytes, { port }) => pass('to client', port, bytes, () => back(bytes)));
+  upstream.bind(0, address);
+  const flow = { upstream, back };
+  flows.set(key, flow);
+  return flow;
+}
+
+function pass(way: 'to gateway' | 'to client', port: number, bytes: Buffer, send: () => void): void {
+  const header = port === 4500 ? bytes.subarray(MARKER_LENGTH) : bytes;
+  const isIke = port === 500 || (bytes.length > MARKER_LENGTH && bytes.readUInt32BE(0) === 0);
+  if (isIke && header.length > EXCHANGE_AT)
+    tell({ report: 'ike', way, exchange: header[EXCHANGE_AT] ?? 0, held: held !== undefined });
+  if (lost) return;
+  if (held) held.push(send);
+  else send();
+}
+
+function tell(report: RelayReport): void {
+  process.send?.(report);
+}

@@ -1,0 +1,102 @@
+/** Something in the way between peer and gateway: a NAT, a balancer, a bad network. See relay-process.ts. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { Machine } from './machine.ts';
+import { PATIENCE_MS } from './program.ts';
+import { PATH } from './tools.ts';
+
+const PROGRAM = join(import.meta.dirname, 'relay-process.ts');
+export const EXCHANGE = {
+  IKE_SA_INIT: 34,
+  IKE_AUTH: 35,
+  CREATE_CHILD_SA: 36,
+  INFORMATIONAL: 37,
+  IKE_SESSION_RESUME: 38,
+} as const;
+
+export type RelayOrder =
+  /** Datagrams wait from now on, or go all at once. */
+  | { readonly order: 'hold' | 'release' | 'rebind' }
+  /** All that comes is thrown away, or none. */
+  | { readonly order: 'lose'; readonly all: boolean }
+  /** Addresses of gateways for ports 500 and 4500. */
+  | { readonly order: 'retarget'; readonly targets: readonly string[] };
+
+export type RelayReport =
+  | { readonly report: 'open'; readonly port: number }
+  | { readonly report: 'done'; readonly order: string }
+  | { readonly report: 'ike'; readonly way: 'to gateway' | 'to client'; readonly exchange: number; readonly held: boolean };
+
+export class Relay {
+  readonly #process: ChildProcess;
+  readonly #reports: RelayReport[] = [];
+  #heldSince = 0;
+  #wake = Promise.withResolvers<void>();
+
+  private constructor(process: ChildProcess) {
+    this.#process = process;
+    process.on('message', (report: RelayReport) => {
+      this.#reports.push(report);
+      this.#wake.resolve();
+      this.#wake = Promise.withResolvers();
+    });
+  }
+
+  /** `targets`: where port 500 leads to and where port 4500 does; one for both. Done when its ports are open. */
+  static async start(machine: Machine, address: string, targets: readonly string[]): Promise<Relay> {
+    const argv = [`--net=/run/netns/${machine.name}`, process.execPath, PROGRAM, address, ...targets];
+    const child = spawn('nsenter', argv, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, PATH } });
+    machine.own(child);
+    const relay = new Relay(child);
+    await relay.#reported(({ report }) => report === 'open', 2);
+    return relay;
+  }
+
+  /** Until they are released. */
+  hold(): Promise<void> {
+    this.#heldSince = this.#reports.length;
+    return this.#order({ order: 'hold' });
+  }
+
+  release(): Promise<void> {
+    return this.#order({ order: 'release' });
+  }
+
+  lose(all: boolean): Promise<void> {
+    return this.#order({ order: 'lose', all });
+  }
+
+  rebind(): Promise<void> {
+    return this.#order({ order: 'rebind' });
+  }
+
+  retarget(...targets: readonly string[]): Promise<void> {
+    return this.#order({ order: 'retarget', targets });
+  }
+
+  /** Waits until a message of this exchange is held on its way. */
+  async holds(exchange: keyof typeof EXCHANGE, way: 'to gateway' | 'to client'): Promise<void> {
+    const wanted = EXCHANGE[exchange];
+    await this.#reported(
+      (one, index) => index >= this.#heldSince && one.report === 'ike' && one.held && one.exchange === wanted && one.way === way,
+      1,
+    );
+  }
+
+  async #order(order: RelayOrder): Promise<void> {
+    const isDone = (one: RelayReport): boolean => one.report === 'done' && one.order === order.order;
+    const before = this.#reports.filter(isDone).length;
+    this.#process.send(order);
+    await this.#reported(isDone, before + 1);
+  }
+
+  async #reported(accept: (report: RelayReport, index: number) => boolean, times: number): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error('the relay did not report what was awaited')), PATIENCE_MS);
+    try {
+      while (this.#reports.filter(accept).length < times) await Promise.race([this.#wake.promise, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

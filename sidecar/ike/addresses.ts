@@ -8,15 +8,23 @@ import { type Lease, LeaseTable } from './lease-table.ts';
 import type { Identity, Instant } from './sa.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
 
-/** What a pod tells the owner of a slice about an address in it. */
-export interface LeaseNotice {
+/** What another pod has told us of an address in our slice. */
+export interface Announcement {
   readonly address: Bytes;
   /** `identityKey` of who has it. */
   readonly identity: string;
   /** The lease ends then unless it is told again; now or earlier: it has ended. */
   readonly until: Instant;
-  /** The owner's SPI of the SA that this session replaces; undefined when it is told again. */
-  readonly oldSpi: string | undefined;
+  /** Our SPIs of the SAs that go with this: what they hold passes to the session that is announced. */
+  readonly replaces: readonly string[];
+}
+
+/** A lease of ours in another pod's slice. */
+export interface ForeignLease {
+  readonly ordinal: number;
+  readonly address: Bytes;
+  readonly identity: string;
+  readonly holder: string;
 }
 
 export interface LeaseRequest {
@@ -112,24 +120,34 @@ export class AddressPools {
     return hold?.kind === 'held' ? hold.holder : undefined;
   }
 
+  get foreignCount(): number {
+    return this.#table.foreignCount;
+  }
+
   /** Leases of ours in the slices of others, who must be told. */
-  foreign(): { ordinal: number; address: Bytes; identity: string; holder: string }[] {
-    return [...this.#table.foreign()].flatMap(({ address, identity, hold }) =>
-      hold.kind === 'held' && hold.foreign !== undefined
-        ? [{ ordinal: hold.foreign, address, identity, holder: hold.holder }]
-        : [],
-    );
+  foreign(): ForeignLease[] {
+    return [...this.#table.foreign()].flatMap(inOtherSlice);
+  }
+
+  /** Those of one SA of ours. */
+  foreignOf(holder: string): ForeignLease[] {
+    return this.#table.heldBy(holder).flatMap(inOtherSlice);
+  }
+
+  /** The one at this address, if there is one. */
+  foreignAt(address: Bytes): ForeignLease | undefined {
+    const lease = this.#table.get(address);
+    return lease && inOtherSlice(lease)[0];
   }
 
   /** The pod `from` holds an address of our slice. `taken`: a live session of another identity has it, so `from` must give it up. */
-  announce(notice: LeaseNotice, from: number, now: Instant): 'ok' | 'taken' {
-    const { address, identity, until } = notice;
+  announce({ address, identity, until, replaces }: Announcement, from: number, now: Instant): 'ok' | 'taken' {
     const owner = this.#ordinalOf(address);
     if (owner === undefined || owner !== this.#ordinal) return 'ok'; // not ours to judge
     const known = this.#current(address, now);
     if (known && known.identity !== identity && known.hold.kind !== 'reserved') return 'taken';
-    // Told again while the client has come back to us: ours is newer.
-    if (known?.hold.kind === 'held' && notice.oldSpi === undefined) return 'ok';
+    // The client has come back to us since: ours is newer.
+    if (known?.hold.kind === 'held' && !replaces.includes(known.hold.holder)) return 'ok';
     if (until > now) this.#table.set({ address, identity, hold: { kind: 'announced', ordinal: from, until } });
     else if (known?.hold.kind === 'announced' && known.hold.ordinal === from) this.#free(address);
     return 'ok';
@@ -200,5 +218,7 @@ export class AddressPools {
   }
 }
 
+const inOtherSlice = ({ address, identity, hold }: Lease): ForeignLease[] =>
+  hold.kind === 'held' && hold.foreign !== undefined ? [{ ordinal: hold.foreign, address, identity, holder: hold.holder }] : [];
 const isForeign = ({ hold }: Lease): boolean => hold.kind === 'held' && hold.foreign !== undefined;
 const endsBy = ({ hold }: Lease, now: Instant): boolean => hold.kind !== 'held' && hold.until <= now;

@@ -60,7 +60,7 @@ export function respondHalfOpen(
       nat: natOf(notifies, message, path, esp.forceEncapsulation, ctx), // RFC 5723 §4.3.2: "determined anew"
       fragmentation: canFragment(notifies),
       first: { initiator: datagram, responder: bytes, ni, nr },
-      ...{ since: ctx.now, until: later(ctx.now, ike.halfOpenMs) },
+      ...{ since: ctx.now, until: later(ctx.now, ike.halfOpenMs), moves: 0 },
     },
   };
   const news = event({ name: 'half-open', kind: resumed ? 'resumed' : 'full', ...which(sa) });

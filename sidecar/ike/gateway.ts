@@ -256,12 +256,12 @@ export class Gateway {
 
   #answered(question: string, bytes: Bytes | undefined, ctx: Context): Outputs {
     return this.#guarded(words(bytes ?? EMPTY), ctx, () => {
-      const { sa, waiting, outputs, ends } = this.#siblings.answered(question, bytes, ctx);
-      const ended = ends.flatMap(({ spi, why }) => this.#end(spi, why, ctx));
+      const { sa, waiting, outputs, closes } = this.#siblings.answered(question, bytes, ctx);
+      const told = closes.flatMap((spi) => this.#want(spi, (one) => wanting(one, { kind: 'deleteIke' }), ctx));
       const taken = sa ? this.#commit(undefined, { sa, outputs: NOTHING }, ctx) : NOTHING;
       return [
         ...outputs,
-        ...ended,
+        ...told,
         ...taken,
         ...waiting.flatMap(({ path, bytes: datagram }) => this.#receive(datagram, path, ctx)),
       ];
@@ -286,7 +286,7 @@ export class Gateway {
     for (const one of step.born ?? []) all.push(...this.#bear(before, one, ctx));
     for (const { spi, why } of step.ends ?? []) all.push(...this.#end(spi, why, ctx));
     if (step.begin) all.push(...this.#commit(undefined, dispatch.connectAnew(step.begin, ctx), ctx));
-    return sa && inPhase(sa, 'established') ? [...all, ...this.#siblings.announce(sa, ctx)] : all;
+    return [...all, ...this.#siblings.changed(before, sa, ctx)];
   }
 
   /** An IKE rekey: the new SA, which may have taken over the addresses of the old one. */

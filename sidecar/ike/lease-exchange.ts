@@ -1,119 +1,185 @@
 /** Inner addresses across pods: a session that resumes elsewhere keeps its address under a lease that the owner of the slice learns of. */
-import { identityKey, type LeaseNotice } from './addresses.ts';
+import { type ForeignLease, identityKey } from './addresses.ts';
 import type { Context } from './context.ts';
-import type { Answer, Question } from './peer-channel.ts';
+import type { Answer, LeaseNotice, Question } from './peer-channel.ts';
 import { type Established, type IkeSa, type Instant, inPhase, later, ownSpi } from './sa.ts';
+import type { Words } from './siblings.ts';
 import type { Deadline, Step } from './step.ts';
-import { hex } from './wire/bytes.ts';
+import { type Bytes, hex } from './wire/bytes.ts';
 
 type Ends = NonNullable<Step['ends']>;
-type Notices = readonly { readonly to: number; readonly leases: readonly LeaseNotice[] }[];
 type LeaseQuestion = Extract<Question, { kind: 'lease' | 'leases?' }>;
 
+export interface Telling {
+  readonly to: number;
+  readonly words: Words;
+}
+
+/** What is told of one owner's addresses, batch by batch. */
+interface Renewal {
+  readonly rest: Bytes[];
+  /** Of the batch that is under way. */
+  leases: readonly LeaseNotice[];
+  since: Instant;
+}
+
 /** A lease that is not told again within this time has ended; so the owner may be told late or miss one telling. */
-const LEASE_MS = 90_000;
+export const LEASE_MS = 90_000;
 const RENEW_MS = 30_000;
 /** A sibling that says nothing for this long after our start holds nothing that we wait for. */
 const SETTLE_MS = 2_000;
+/** What one question or answer tells: its words must pass in one piece. */
 const MAX_NOTICES = 256;
+const MAX_NOTICE_BYTES = 48 * 1024;
+/** Keys, numbers and lengths of one notice in CBOR, and the SPI. */
+const NOTICE_OVERHEAD = 80;
 
 export class LeaseExchange {
-  /** Ordinals that have not yet told what they hold of our slice. */
+  /** Ordinals that have not yet told all that they hold of our slice. */
   readonly #awaited = new Set<number>();
+  readonly #renewals = new Map<number, Renewal>();
   #settledBy: Instant | undefined;
   #renewAt: Instant | undefined;
-  /** Our SPIs of the sessions that have been announced. */
-  readonly #announced = new Set<string>();
 
-  begin(others: readonly number[], now: Instant): readonly number[] {
+  begin(others: readonly number[], now: Instant): Telling[] {
     for (const other of others) this.#awaited.add(other);
     this.#settledBy = later(now, SETTLE_MS);
-    return others;
+    return others.map((to) => ({ to, words: { kind: 'leases?', after: undefined } }));
   }
 
   settled = (now: Instant): boolean => this.#settledBy !== undefined && (this.#awaited.size === 0 || now >= this.#settledBy);
 
   deadline = (): Deadline | undefined => (this.#renewAt === undefined ? undefined : { at: this.#renewAt, why: 'renew leases' });
 
-  /** At once for a session that is new here. */
-  announce(sa: IkeSa & { readonly phase: Established }, ctx: Context): Notices {
-    const spi = ownSpi(sa);
+  /** An SA has changed. One that is new here is told of at once. */
+  announce(sa: IkeSa & { readonly phase: Established }, isNew: boolean, ctx: Context): Telling[] {
+    if (ctx.addresses.foreignCount > 0) this.#renewAt ??= later(ctx.now, RENEW_MS);
     const { replaces, inner, remote } = sa.phase;
-    if (replaces === undefined || this.#announced.has(spi)) return [];
-    this.#announced.add(spi);
-    const foreign = ctx.addresses.foreign().filter(({ holder }) => holder === spi);
+    if (!isNew || replaces === undefined) return [];
+    const foreign = ctx.addresses.foreignOf(ownSpi(sa));
     const former = replaces.pod === undefined || replaces.pod === ctx.member.ordinal ? [] : [replaces.pod];
     const told = new Set([...foreign.map(({ ordinal }) => ordinal), ...former]);
-    if (foreign.length > 0) this.#renewAt ??= later(ctx.now, RENEW_MS);
-    const leases = inner.map((address) => ({
-      address,
-      identity: identityKey(remote),
-      until: later(ctx.now, LEASE_MS),
-      oldSpi: replaces.spiR,
-    }));
-    return [...told].map((to) => ({ to, leases }));
+    const identity = identityKey(remote);
+    const leases = inner.map((address) => ({ address, identity, forMs: LEASE_MS, oldSpi: replaces.spiR }));
+    return [...told].map((to) => ({ to, words: { kind: 'lease', leases } }));
   }
 
-  /** Again and again, as long as the sessions live. */
-  renew(ctx: Context): Notices {
+  /** Again and again, as long as the sessions live: to every owner one batch after the other. */
+  renew(ctx: Context): Telling[] {
     if (this.#renewAt === undefined || this.#renewAt > ctx.now) return [];
-    for (const spi of this.#announced) if (!ctx.find(spi)) this.#announced.delete(spi);
     const byOwner = Map.groupBy(ctx.addresses.foreign(), ({ ordinal }) => ordinal);
     this.#renewAt = byOwner.size > 0 ? later(ctx.now, RENEW_MS) : undefined;
-    return [...byOwner].flatMap(([to, held]) =>
-      batches(
-        held.map((lease) => notice(lease, ctx)),
-        to,
-      ),
-    );
+    return [...byOwner].flatMap(([to, held]) => {
+      const known = this.#renewals.get(to);
+      if (known && ctx.now - known.since < RENEW_MS) return []; // the last round goes on
+      this.#renewals.set(to, { rest: held.map(({ address }) => address), leases: [], since: ctx.now });
+      return this.#next(to, ctx);
+    });
+  }
+
+  #next(to: number, ctx: Context): Telling[] {
+    const renewal = this.#renewals.get(to);
+    if (!renewal) return [];
+    const { batch, count } = batchOf(renewal.rest, (address) => {
+      const lease = ctx.addresses.foreignAt(address);
+      return lease?.ordinal === to ? lease : undefined; // it may have ended meanwhile
+    });
+    renewal.rest.splice(0, count);
+    if (batch.length === 0) {
+      this.#renewals.delete(to);
+      return [];
+    }
+    renewal.leases = batch;
+    renewal.since = ctx.now;
+    return [{ to, words: { kind: 'lease', leases: batch } }];
   }
 
   /** A sibling tells, or asks. Whose SA was replaced ends silently (RFC 5723 §4.3.4). */
   answer(question: LeaseQuestion, ctx: Context): { answer: Answer; ends: Ends } {
-    const { from } = question;
-    if (question.kind === 'leases?') {
-      const held = ctx.addresses.foreign().filter(({ ordinal }) => ordinal === from);
-      return { answer: { kind: 'leases', leases: held.slice(0, MAX_NOTICES).map((lease) => notice(lease, ctx)) }, ends: [] };
-    }
-    const ends = question.leases.flatMap((lease) => replacedBy(lease, ctx));
-    const refused = question.leases
-      .filter((lease) => ctx.addresses.announce(lease, from, ctx.now) === 'taken')
-      .map(({ address }) => address);
-    return { answer: { kind: 'leased', refused }, ends };
+    if (question.kind === 'leases?') return { answer: page(question, ctx), ends: [] };
+    const { from, at } = question;
+    const ended = new Set<string>();
+    const refused = question.leases.filter(({ address, identity, forMs, oldSpi }) => {
+      const replaces = oldSpi === undefined ? [] : replacedBy({ address, identity, oldSpi }, at, ctx);
+      for (const spi of replaces) ended.add(spi);
+      return ctx.addresses.announce({ address, identity, until: later(ctx.now, forMs), replaces }, from, ctx.now) === 'taken';
+    });
+    const ends = [...ended].map((spi) => ({ spi, why: 'superseded by resumption' }) as const);
+    return { answer: { kind: 'leased', refused: refused.map(({ address }) => address) }, ends };
   }
 
-  /** What a sibling answered; undefined: nothing. */
-  conclude(question: LeaseQuestion, answer: Answer | undefined, ctx: Context): Ends {
-    if (question.kind === 'leases?') {
-      this.#awaited.delete(question.to);
-      if (answer?.kind === 'leases') for (const lease of answer.leases) ctx.addresses.announce(lease, question.to, ctx.now);
-      return [];
-    }
-    if (answer?.kind !== 'leased' || answer.refused.length === 0) return [];
-    // The owner has given the address to somebody else meanwhile: that session keeps it.
-    const refused = new Set(answer.refused.map(hex));
-    const losers = ctx.addresses.foreign().filter(({ address }) => refused.has(hex(address)));
-    return [...new Set(losers.map(({ holder }) => holder))].map((spi) => ({ spi, why: 'address taken' }));
+  /** What a sibling answered; undefined: nothing. `closes`: our SPIs of sessions that have lost their address. */
+  conclude(
+    question: LeaseQuestion,
+    answer: Answer | undefined,
+    ctx: Context,
+  ): { closes: readonly string[]; tell: readonly Telling[] } {
+    if (question.kind === 'leases?') return { closes: [], tell: this.#told(question.to, answer, ctx) };
+    const isRenewal = this.#renewals.get(question.to)?.leases === question.leases;
+    const tell = isRenewal ? this.#next(question.to, ctx) : [];
+    if (answer?.kind !== 'leased') return { closes: [], tell };
+    // The owner has given the address to somebody else meanwhile: that session keeps it, and the client of this one is told.
+    const losers = answer.refused.flatMap((address) => ctx.addresses.foreignAt(address) ?? []);
+    return { closes: [...new Set(losers.map(({ holder }) => holder))], tell };
+  }
+
+  /** A sibling has told some or all of what it holds of our slice. */
+  #told(sibling: number, answer: Answer | undefined, ctx: Context): Telling[] {
+    const leases = answer?.kind === 'leases' ? answer.leases : [];
+    for (const { address, identity, forMs } of leases)
+      ctx.addresses.announce({ address, identity, until: later(ctx.now, forMs), replaces: [] }, sibling, ctx.now);
+    const after = leases.at(-1)?.address;
+    if (answer?.kind === 'leases' && answer.more && after)
+      return [{ to: sibling, words: { kind: 'leases?', after: after.slice() } }];
+    this.#awaited.delete(sibling);
+    return [];
   }
 }
 
-/** The SA that a session at a sibling replaces: by its SPI, or after a rekey by its address. */
-function replacedBy({ oldSpi, identity, address }: LeaseNotice, ctx: Context): Ends {
-  if (oldSpi === undefined) return [];
-  const named = [oldSpi, ctx.addresses.holderOf(address)].flatMap((spi) => (spi === undefined ? [] : (ctx.find(spi) ?? [])));
-  const old = named.filter((sa) => inPhase(sa, 'established') && identityKey(sa.phase.remote) === identity);
-  return [...new Set(old.map(ownSpi))].map((spi) => ({ spi, why: 'superseded by resumption' }));
-}
-
-const notice = (
-  { address, identity }: { readonly address: LeaseNotice['address']; readonly identity: string },
+/** Our SPIs of the SAs that a session at a sibling replaces: by the SPI, or after a rekey by the address. */
+function replacedBy(
+  { oldSpi, identity, address }: Pick<LeaseNotice, 'address' | 'identity'> & { readonly oldSpi: string },
+  at: Instant,
   ctx: Context,
-): LeaseNotice => ({
-  ...{ address, identity, until: later(ctx.now, LEASE_MS) },
-  oldSpi: undefined,
-});
+): string[] {
+  const holder = ctx.addresses.holderOf(address);
+  const isOld = (spi: string): boolean => {
+    const sa = ctx.find(spi);
+    if (!sa || !inPhase(sa, 'established') || identityKey(sa.phase.remote) !== identity) return false;
+    // An SPI names one SA alone; an address may have come back to us after these words were said.
+    return spi === oldSpi || sa.phase.since <= at;
+  };
+  return [...new Set([oldSpi, ...(holder === undefined ? [] : [holder])])].filter(isOld);
+}
 
-function batches(leases: readonly LeaseNotice[], to: number): Notices {
-  const count = Math.ceil(leases.length / MAX_NOTICES);
-  return Array.from({ length: count }, (_, at) => ({ to, leases: leases.slice(at * MAX_NOTICES, (at + 1) * MAX_NOTICES) }));
+/** In the order of addresses, so that the next question can go on where this answer ends. */
+function page({ from, after }: Extract<Question, { kind: 'leases?' }>, ctx: Context): Answer {
+  const start = after === undefined ? '' : orderOf(after);
+  const held = ctx.addresses
+    .foreign()
+    .filter(({ ordinal }) => ordinal === from)
+    .map((lease) => ({ lease, order: orderOf(lease.address) }))
+    .filter(({ order }) => order > start)
+    .sort((a, b) => (a.order < b.order ? -1 : 1));
+  const { batch, count } = batchOf(held, ({ lease }) => lease);
+  return { kind: 'leases', leases: batch, more: count < held.length };
+}
+
+/** IPv4 before IPv6. */
+const orderOf = (address: Bytes): string => (address.length === 4 ? '4' : '6') + hex(address);
+
+/** As many as one message may tell, and how many of `from` that were. */
+function batchOf<T>(from: readonly T[], leaseOf: (one: T) => ForeignLease | undefined): { batch: LeaseNotice[]; count: number } {
+  const batch: LeaseNotice[] = [];
+  let [count, bytes] = [0, 0];
+  for (const one of from) {
+    const lease = leaseOf(one);
+    if (lease) {
+      bytes += lease.identity.length + NOTICE_OVERHEAD;
+      if (batch.length === MAX_NOTICES || (bytes > MAX_NOTICE_BYTES && batch.length > 0)) break;
+      batch.push({ address: lease.address, identity: lease.identity, forMs: LEASE_MS, oldSpi: undefined });
+    }
+    count += 1;
+  }
+  return { batch, count };
 }

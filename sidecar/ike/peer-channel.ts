@@ -4,14 +4,14 @@
  *     version(1) = 1 | direction(1) | reserved(2) = 0 | key id(8) | nonce(24) | sealed CBOR | tag(16)
  *
  * The first twelve bytes are additional data, and so is the digest of its question with an answer: an answer fits one question only,
- * with its nonce, both pods and the SPIs that it asks for, and an old one cannot be played again.
+ * with its nonce, both pods and the SPIs that it asks for, and an old one cannot be played again. Questions carry the time.
  */
 import type { KeyRing } from '../contract/key-ring.ts';
-import type { LeaseNotice } from './addresses.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import { ProtocolError } from './error.ts';
 import { parseAnswer, parseQuestion } from './peer-words.ts';
 import { subkeys } from './ring-subkeys.ts';
+import type { Instant } from './sa.ts';
 import { type Bytes, concat, EMPTY, equalBytes } from './wire/bytes.ts';
 import { decodeCbor, encodeCbor, type Plain } from './wire/cbor.ts';
 
@@ -22,6 +22,25 @@ interface Asked {
   readonly from: number;
   readonly incarnation: Bytes;
   readonly to: number;
+  /** When it was first put, by the asker's clock: recorded words are of no use for long. */
+  readonly at: Instant;
+}
+
+/** A lease in the slice of the pod that is told. A span and no instant: two pods' clocks need not agree. */
+export interface LeaseNotice {
+  readonly address: Bytes;
+  /** `identityKey` of who has it. */
+  readonly identity: string;
+  /** The lease ends after this time unless it is told again; 0 or less: it has ended. */
+  readonly forMs: number;
+  /** The responder's SPI of the SA that this session replaces; undefined when the lease is told again. */
+  readonly oldSpi: string | undefined;
+}
+
+/** A ticket that was used; the instant is that in the ticket. */
+export interface SpentTicket {
+  readonly id: Bytes;
+  readonly until: Instant;
 }
 
 export type Question =
@@ -29,17 +48,21 @@ export type Question =
   | ({ readonly kind: 'fetch'; readonly spiI: string; readonly spiR: string } & Asked)
   /** I hold these addresses in your slice. */
   | ({ readonly kind: 'lease'; readonly leases: readonly LeaseNotice[] } & Asked)
-  /** Which addresses do you hold in my slice? */
-  | ({ readonly kind: 'leases?' } & Asked);
+  /** Which addresses do you hold in my slice? Those that come after this one, in the order of their bytes. */
+  | ({ readonly kind: 'leases?'; readonly after: Bytes | undefined } & Asked)
+  /** These tickets were used: refuse them. */
+  | ({ readonly kind: 'spent'; readonly tickets: readonly SpentTicket[] } & Asked);
 
 export type Answer =
-  /** `encodeSa`; the answering pod has forgotten it. */
-  | { readonly kind: 'sa'; readonly sa: Bytes }
+  /** `encodeSa`; the answering pod has forgotten it. `leftMs`: how much of its time as half-open is left. */
+  | { readonly kind: 'sa'; readonly sa: Bytes; readonly leftMs: number }
   | { readonly kind: 'moved'; readonly to: number }
   | { readonly kind: 'gone' }
   /** All but these addresses, which another session has. */
   | { readonly kind: 'leased'; readonly refused: readonly Bytes[] }
-  | { readonly kind: 'leases'; readonly leases: readonly LeaseNotice[] };
+  /** `more`: the list goes on. */
+  | { readonly kind: 'leases'; readonly leases: readonly LeaseNotice[]; readonly more: boolean }
+  | { readonly kind: 'noted' };
 
 export interface PeerKeys {
   readonly ring: KeyRing;

@@ -1,22 +1,24 @@
 /** What siblings say, out of CBOR: every field is checked, since a pod of another version may hold the same keys. */
-import type { LeaseNotice } from './addresses.ts';
 import { ProtocolError } from './error.ts';
-import type { Answer, Question } from './peer-channel.ts';
+import type { Answer, LeaseNotice, Question, SpentTicket } from './peer-channel.ts';
 import { type Instant, later } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Plain } from './wire/cbor.ts';
 
 /** @throws ProtocolError (malformed) */
 export function parseQuestion(plain: Plain): Question {
-  const { kind, nonce, from, incarnation, to, ...rest } = record(plain);
-  const asked = { nonce: bytes(nonce), from: number(from), incarnation: bytes(incarnation), to: number(to) };
+  const { kind, nonce, from, incarnation, to, at, ...rest } = record(plain);
+  const pods = { from: number(from), incarnation: bytes(incarnation), to: number(to) };
+  const asked = { nonce: bytes(nonce), ...pods, at: instant(at) };
   switch (kind) {
     case 'fetch':
       return { kind, ...asked, spiI: text(rest['spiI']), spiR: text(rest['spiR']) };
     case 'lease':
       return { kind, ...asked, leases: list(rest['leases']).map(lease) };
     case 'leases?':
-      return { kind, ...asked };
+      return { kind, ...asked, after: maybe(rest['after'], bytes) };
+    case 'spent':
+      return { kind, ...asked, tickets: list(rest['tickets']).map(spentTicket) };
     default:
       throw unknown('question');
   }
@@ -32,28 +34,29 @@ function answerOf(fields: Fields): Answer {
   const { kind } = fields;
   switch (kind) {
     case 'sa':
-      return { kind, sa: bytes(fields['sa']) };
+      return { kind, sa: bytes(fields['sa']), leftMs: number(fields['leftMs']) };
     case 'moved':
       return { kind, to: number(fields['to']) };
     case 'gone':
+    case 'noted':
       return { kind };
     case 'leased':
       return { kind, refused: list(fields['refused']).map(bytes) };
     case 'leases':
-      return { kind, leases: list(fields['leases']).map(lease) };
+      return { kind, leases: list(fields['leases']).map(lease), more: boolean(fields['more']) };
     default:
       throw unknown('answer');
   }
 }
 
 function lease(plain: Plain): LeaseNotice {
-  const { address, identity, until, oldSpi } = record(plain);
-  return {
-    address: bytes(address),
-    identity: text(identity),
-    until: later(0 as Instant, number(until)),
-    oldSpi: oldSpi === undefined ? undefined : text(oldSpi),
-  };
+  const { address, identity, forMs, oldSpi } = record(plain);
+  return { address: bytes(address), identity: text(identity), forMs: number(forMs), oldSpi: maybe(oldSpi, text) };
+}
+
+function spentTicket(plain: Plain): SpentTicket {
+  const { id, until } = record(plain);
+  return { id: bytes(id), until: instant(until) };
 }
 
 type Fields = Readonly<Record<string, Plain>>;
@@ -77,6 +80,15 @@ function bytes(plain: Plain): Bytes {
 
 function number(plain: Plain): number {
   if (typeof plain !== 'number') throw unknown('number');
+  return plain;
+}
+
+const instant = (plain: Plain): Instant => later(0 as Instant, number(plain));
+
+const maybe = <T>(plain: Plain, read: (plain: Plain) => T): T | undefined => (plain === undefined ? undefined : read(plain));
+
+function boolean(plain: Plain): boolean {
+  if (typeof plain !== 'boolean') throw unknown('flag');
   return plain;
 }
 

@@ -130,6 +130,8 @@ export interface HalfOpen extends Secured {
   readonly resumed: TicketState | undefined;
   readonly since: Instant;
   readonly until: Instant;
+  /** How often it was handed to another pod. */
+  readonly moves: number;
 }
 
 /** Initiator: the first exchange is done, IKE_AUTH follows in the same step. */

@@ -1,8 +1,8 @@
-/** The sibling pods of this gateway: what we ask them and they ask us (hand-off of SAs, leases in each other's slices). */
+/** The sibling pods of this gateway: what we ask them and they ask us (hand-off of SAs, leases in each other's slices, spent tickets). */
 import type { Context, Member } from './context.ts';
 import { ProtocolError } from './error.ts';
-import { HandOff, type Waiting } from './handoff.ts';
-import { LeaseExchange } from './lease-exchange.ts';
+import { ANSWER_MS, HandOff, type Next, type Waiting } from './handoff.ts';
+import { LEASE_MS, LeaseExchange, type Telling } from './lease-exchange.ts';
 import {
   type Answer,
   openAnswer,
@@ -12,7 +12,8 @@ import {
   sealAnswer,
   sealQuestion,
 } from './peer-channel.ts';
-import type { Established, IkeSa, Instant, Path } from './sa.ts';
+import { type IkeSa, type Instant, inPhase, later, type Path } from './sa.ts';
+import { ShortMemory } from './short-memory.ts';
 import { type Deadline, type DropReason, event, NOTHING, type Output, type Step } from './step.ts';
 import { inForce } from './terms.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
@@ -24,7 +25,7 @@ type Channel = PeerSealing & { readonly member: Member & { readonly ordinal: num
 /** A question without the fields that every question has. */
 export type Words = Question extends infer Q
   ? Q extends Question
-    ? Omit<Q, 'nonce' | 'from' | 'incarnation' | 'to'>
+    ? Omit<Q, 'nonce' | 'from' | 'incarnation' | 'to' | 'at'>
     : never
   : never;
 
@@ -32,23 +33,38 @@ export interface Answered {
   readonly sa?: IkeSa;
   readonly waiting: readonly Waiting[];
   readonly outputs: readonly Output[];
-  readonly ends: Ends;
+  /** Our SPIs of sessions that may not go on; their clients are told. */
+  readonly closes: readonly string[];
 }
 
-const NOTHING_ANSWERED: Answered = { waiting: [], outputs: [], ends: [] };
+interface InFlight {
+  readonly question: Question;
+  readonly tries: number;
+}
+
+const NOTHING_ANSWERED: Answered = { waiting: [], outputs: [], closes: [] };
 /** A lost answer must not lose an SA: the same question gets the same answer for as long as it may be repeated. */
-const MAX_REMEMBERED_ANSWERS = 1_024;
-/** Far above what two seconds of handshakes need; a question that is not answered by then never will be. */
-const MAX_QUESTIONS = 1_024;
+const MAX_ANSWERS = 65_536;
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+/** Far above what may be under way; a question that is not answered by then never will be. */
+const MAX_IN_FLIGHT = 8_192;
+/** Used tickets are told together, and soon: each could be used again at every pod that has not heard. */
+const TELL_SPENT_MS = 200;
+const MAX_SPENT = 1_024;
+/** What was remembered for a while is looked through this often. */
+const PRUNE_MS = 10_000;
 
 export class Siblings {
   readonly #member: Member;
   readonly #handOff = new HandOff();
   readonly #leases = new LeaseExchange();
-  /** In flight, by the name under which the shell answers. */
-  readonly #asked = new Map<string, Question>();
-  readonly #answers = new Map<string, Bytes>();
+  /** By the name under which the shell answers. */
+  readonly #inFlight = new Map<string, InFlight>();
+  /** By the nonce of the question. */
+  readonly #answers = new ShortMemory<Bytes>(MAX_ANSWERS, MAX_ANSWER_BYTES);
   #serial = 0;
+  #tellSpentAt: Instant | undefined;
+  #pruneAt: Instant | undefined;
 
   constructor(member: Member) {
     this.#member = member;
@@ -57,33 +73,47 @@ export class Siblings {
   /** After the first configuration: which of our addresses do others hold? */
   begin(ctx: Context): Output[] {
     if (this.#member.ordinal === undefined) return [];
-    const { ordinal } = this.#member;
-    const others = Array.from({ length: inForce(ctx).config.peers.replicas }, (_, other) => other).filter(
-      (other) => other !== ordinal,
+    return this.#tell(this.#leases.begin(this.#others(ctx), ctx.now), ctx);
+  }
+
+  #others(ctx: Context): number[] {
+    return Array.from({ length: inForce(ctx).config.peers.replicas }, (_, other) => other).filter(
+      (other) => other !== this.#member.ordinal,
     );
-    return this.#leases.begin(others, ctx.now).flatMap((to) => this.#ask(to, { kind: 'leases?' }, ctx));
   }
 
   /** Until the siblings have told what they hold of our slice (or were silent for long enough), we give nothing out. */
   settled = (now: Instant): boolean => this.#member.ordinal === undefined || this.#leases.settled(now);
 
-  deadline = (): Deadline | undefined => this.#leases.deadline();
+  deadline(): Deadline | undefined {
+    const all = [
+      this.#leases.deadline(),
+      this.#tellSpentAt === undefined ? undefined : { at: this.#tellSpentAt, why: 'tell of spent tickets' },
+      this.#pruneAt === undefined ? undefined : { at: this.#pruneAt, why: 'forget old questions' },
+    ];
+    return all.filter((one) => one !== undefined).sort((a, b) => a.at - b.at)[0];
+  }
 
   expire(ctx: Context): Output[] {
-    return this.#member.ordinal === undefined ? [] : this.#tell(this.#leases.renew(ctx), ctx);
+    if (this.#member.ordinal === undefined) return [];
+    this.#prune(ctx.now);
+    return [...this.#tell(this.#leases.renew(ctx), ctx), ...this.#tellSpent(ctx)];
   }
 
-  /** A new session that lies in another pod's slice, or replaces an SA of another pod: they are told at once. */
-  announce(sa: IkeSa & { readonly phase: Established }, ctx: Context): Output[] {
-    return this.#member.ordinal === undefined ? [] : this.#tell(this.#leases.announce(sa, ctx), ctx);
+  /** An SA was changed, and tickets may have been spent with it: others are told of a new session that concerns them. */
+  changed(before: IkeSa | undefined, sa: IkeSa | undefined, ctx: Context): Output[] {
+    if (this.#member.ordinal === undefined) return [];
+    if (ctx.spent.hasNews) this.#tellSpentAt ??= later(ctx.now, TELL_SPENT_MS);
+    if (!sa || !inPhase(sa, 'established')) return [];
+    const isNew = !before || !inPhase(before, 'established');
+    return this.#tell(this.#leases.announce(sa, isNew, ctx), ctx);
   }
 
-  /** A message for an SA that is not here. Undefined when no sibling can have it. */
+  /** A message for an SA that is not here. Undefined when no sibling can have it. @throws ProtocolError (drop) when there is no place for it. */
   receive(message: Message, datagram: Waiting, ctx: Context): Output[] | undefined {
     const channel = this.#channel(ctx);
     const asking = channel && this.#handOff.receive(message, datagram, channel, ctx);
-    if (!asking) return undefined;
-    return [...asking.outputs, ...(asking.to === undefined ? [] : this.#ask(asking.to, asking.words, ctx))];
+    return asking && [...asking.outputs, ...this.#goOn(asking.next, ctx)];
   }
 
   /** The response to a first request that we gave before the SA moved away: its repetition is ours to answer. */
@@ -91,62 +121,93 @@ export class Siblings {
     return this.#handOff.firstResponse(spiI, request, path, now);
   }
 
-  asked(question: string, bytes: Bytes, ctx: Context): { outputs: readonly Output[]; ends: Ends } {
+  asked(name: string, bytes: Bytes, ctx: Context): { outputs: readonly Output[]; ends: Ends } {
     const channel = this.#channel(ctx);
     if (!channel) return { outputs: [dropped('not-ready', 'a question before the configuration')], ends: [] };
-    const words = openQuestion(channel, bytes);
-    if (words.to !== channel.member.ordinal) throw ProtocolError.malformed('a question for another pod');
-    const nonce = hex(words.nonce);
-    const known = this.#answers.get(nonce);
-    if (known) return { outputs: [{ type: 'answer', question, bytes: known }], ends: [] };
-    const { answer, outputs, ends } = this.#answer(words, ctx);
-    const sealed = sealAnswer(channel, words, channel.member.incarnation, answer);
-    this.#remember(nonce, sealed);
-    return { outputs: [{ type: 'answer', question, bytes: sealed }, ...outputs], ends };
+    const question = openQuestion(channel, bytes);
+    if (question.to !== channel.member.ordinal) throw ProtocolError.malformed('a question for another pod');
+    // Recorded words, or a clock so wrong that neither leases nor tickets can be agreed on.
+    if (Math.abs(ctx.now - question.at) > LEASE_MS)
+      return { outputs: [dropped('out-of-window', 'a question of another time')], ends: [] };
+    const nonce = hex(question.nonce);
+    const known = this.#answers.get(nonce, ctx.now);
+    if (known) return { outputs: [{ type: 'answer', question: name, bytes: known }], ends: [] };
+    const { answer, outputs, ends } = this.#answer(question, ctx);
+    const sealed = sealAnswer(channel, question, channel.member.incarnation, answer);
+    this.#answers.set(nonce, sealed, later(ctx.now, ANSWER_MS), sealed.length);
+    this.#pruneAt ??= later(ctx.now, PRUNE_MS);
+    return { outputs: [{ type: 'answer', question: name, bytes: sealed }, ...outputs], ends };
   }
 
   /** `bytes` undefined: nobody answered. */
   answered(name: string, bytes: Bytes | undefined, ctx: Context): Answered {
-    const question = this.#asked.get(name);
-    this.#asked.delete(name);
+    const asked = this.#inFlight.get(name);
+    this.#inFlight.delete(name);
     const channel = this.#channel(ctx);
-    if (!question || !channel) return NOTHING_ANSWERED;
+    if (!asked || !channel) return NOTHING_ANSWERED;
+    const { question, tries } = asked;
     const answer = bytes === undefined ? undefined : openAnswer(channel, question, bytes).answer;
-    if (question.kind !== 'fetch') return { ...NOTHING_ANSWERED, ends: this.#leases.conclude(question, answer, ctx) };
-    const { to, words, ...result } = this.#handOff.conclude(question, answer, channel, ctx);
-    if (to === undefined || !words) return result;
-    return { ...result, outputs: [...result.outputs, ...this.#ask(to, words, ctx)] };
+    if (question.kind === 'fetch') {
+      const { next, ...taken } = this.#handOff.conclude(question, answer, channel, ctx);
+      return { ...NOTHING_ANSWERED, ...taken, outputs: [...taken.outputs, ...this.#goOn(next, ctx)] };
+    }
+    if (answer === undefined && tries < triesOf(question))
+      return { ...NOTHING_ANSWERED, outputs: this.#put(question, tries + 1, ctx) };
+    if (question.kind === 'spent') return NOTHING_ANSWERED;
+    const { closes, tell } = this.#leases.conclude(question, answer, ctx);
+    return { ...NOTHING_ANSWERED, closes, outputs: this.#tell(tell, ctx) };
   }
 
   #answer(question: Question, ctx: Context): { answer: Answer; outputs: readonly Output[]; ends: Ends } {
     if (question.kind === 'fetch') return this.#handOff.give(question, ctx);
-    return { outputs: NOTHING, ...this.#leases.answer(question, ctx) };
+    if (question.kind !== 'spent') return { outputs: NOTHING, ...this.#leases.answer(question, ctx) };
+    for (const { id, until } of question.tickets) if (until > ctx.now) ctx.spent.hear(id, until);
+    return { answer: { kind: 'noted' }, outputs: NOTHING, ends: [] };
   }
 
-  #tell(notices: ReturnType<LeaseExchange['renew']>, ctx: Context): Output[] {
-    return notices.flatMap(({ to, leases }) => this.#ask(to, { kind: 'lease', leases }, ctx));
+  #tellSpent(ctx: Context): Output[] {
+    if (this.#tellSpentAt === undefined || this.#tellSpentAt > ctx.now) return [];
+    const tickets = ctx.spent.takeNew(MAX_SPENT);
+    this.#tellSpentAt = ctx.spent.hasNews ? later(ctx.now, TELL_SPENT_MS) : undefined;
+    if (tickets.length === 0) return [];
+    return this.#others(ctx).flatMap((to) => this.#ask(to, { kind: 'spent', tickets }, ctx));
+  }
+
+  #tell(tellings: readonly Telling[], ctx: Context): Output[] {
+    return tellings.flatMap(({ to, words }) => this.#ask(to, words, ctx));
+  }
+
+  #goOn(next: Next | undefined, ctx: Context): Output[] {
+    if (!next) return [];
+    return 'repeat' in next ? this.#put(next.repeat, 1, ctx) : this.#ask(next.to, next.words, ctx);
   }
 
   #ask(to: number, words: Words, ctx: Context): Output[] {
-    const channel = this.#channel(ctx);
-    if (!channel) return [];
-    const { ordinal: from, incarnation } = channel.member;
-    const question = { ...words, nonce: ctx.random(16), from, incarnation, to } as Question;
-    const name = `q${this.#serial++}`;
-    this.#asked.set(name, question);
-    for (const oldest of this.#asked.keys()) {
-      if (this.#asked.size <= MAX_QUESTIONS) break;
-      this.#asked.delete(oldest);
-    }
-    return [{ type: 'ask', ordinal: to, question: name, bytes: sealQuestion(channel, question) }];
+    const { ordinal: from, incarnation } = this.#member;
+    const question = { ...words, nonce: ctx.random(16), from, incarnation, to, at: ctx.now } as Question;
+    return this.#put(question, 1, ctx);
   }
 
-  #remember(nonce: string, answer: Bytes): void {
-    this.#answers.set(nonce, answer);
-    for (const oldest of this.#answers.keys()) {
-      if (this.#answers.size <= MAX_REMEMBERED_ANSWERS) break;
-      this.#answers.delete(oldest);
+  /** A new question, or one again. */
+  #put(question: Question, tries: number, ctx: Context): Output[] {
+    const channel = this.#channel(ctx);
+    if (!channel) return [];
+    if (question.kind === 'fetch') this.#handOff.asking(question);
+    const name = `q${this.#serial++}`;
+    this.#inFlight.set(name, { question, tries });
+    for (const oldest of this.#inFlight.keys()) {
+      if (this.#inFlight.size <= MAX_IN_FLIGHT) break;
+      this.#inFlight.delete(oldest);
     }
+    this.#pruneAt ??= later(ctx.now, PRUNE_MS);
+    return [{ type: 'ask', ordinal: question.to, question: name, bytes: sealQuestion(channel, question) }];
+  }
+
+  #prune(now: Instant): void {
+    if (this.#pruneAt === undefined || this.#pruneAt > now) return;
+    this.#handOff.prune(now);
+    this.#answers.prune(now);
+    this.#pruneAt = this.#handOff.isEmpty && this.#answers.size === 0 ? undefined : later(now, PRUNE_MS);
   }
 
   #channel({ policy, crypto, random }: Context): Channel | undefined {
@@ -154,6 +215,13 @@ export class Siblings {
     if (!policy || ordinal === undefined) return undefined;
     return { ring: policy.ring, audience: policy.config.audience, crypto, random, member: { ordinal, incarnation } };
   }
+}
+
+/** What is told again anyway, and what a sibling that is not there cannot know, is asked once. */
+function triesOf(question: Question): number {
+  if (question.kind === 'lease') return question.leases.some(({ oldSpi }) => oldSpi !== undefined) ? 2 : 1;
+  if (question.kind === 'leases?') return question.after === undefined ? 1 : 3;
+  return 2;
 }
 
 const dropped = (reason: DropReason, detail: string): Output => event({ name: 'dropped', reason, detail, path: undefined });

@@ -75,10 +75,13 @@ export class Ledger {
     return faults;
   }
 
-  /** Where a ticket ends with its SA, or with the next ticket for it: the SA was here, and its client need not have heard of all that. */
+  /**
+   * It was used at another pod, which may have told this one. Or a ticket ends with its SA, or with the next ticket for it: the SA was
+   * somewhere, and its client need not have heard of all that.
+   */
   mayBeSpent({ state }: Known, pod: Node): boolean {
-    const { revokeOnDelete } = this.#operator.loaded(pod).config.tickets;
-    return revokeOnDelete && has(this.#served, pod, state.spiR);
+    if (anywhere(this.#used, hex(state.ticketId))) return true;
+    return this.#operator.loaded(pod).config.tickets.revokeOnDelete && anywhere(this.#served, state.spiR);
   }
 
   /** What a gateway says. `spiI`: of the first request that it just received, if it was one. */
@@ -149,6 +152,7 @@ function inherits({ phase }: IkeSa, state: TicketState): void {
 }
 
 const has = (sets: Map<Node, Set<string>>, pod: Node, value: string): boolean => sets.get(pod)?.has(value) ?? false;
+const anywhere = (sets: Map<Node, Set<string>>, value: string): boolean => [...sets.values()].some((set) => set.has(value));
 
 function add(sets: Map<Node, Set<string>>, pod: Node, value: string): void {
   const known = sets.get(pod);

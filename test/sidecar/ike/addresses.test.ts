@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { AddressPools, identityKey, type LeaseNotice } from '../../../sidecar/ike/addresses.ts';
+import { AddressPools, type Announcement, identityKey } from '../../../sidecar/ike/addresses.ts';
 import { formatAddress, parseAddress } from '../../../sidecar/ike/ip-address.ts';
 import { type Identity, type Instant, later } from '../../../sidecar/ike/sa.ts';
 import { utf8 } from '../../../sidecar/ike/wire/bytes.ts';
@@ -40,11 +40,11 @@ function lease(
   return address && formatAddress(address);
 }
 
-const notice = (address: string, name: string, part: Partial<LeaseNotice> = {}): LeaseNotice => ({
+const notice = (address: string, name: string, part: Partial<Announcement> = {}): Announcement => ({
   address: parseAddress(address),
   identity: identityKey(who(name)),
   until: SOON,
-  oldSpi: undefined,
+  replaces: [],
   ...part,
 });
 
@@ -299,14 +299,14 @@ describe('what another pod announces', () => {
   it('takes the address from the SA that it replaces, which then has nothing to give back', () => {
     const pools = pod(0);
     lease(pools, 'alice', { holder: 'old' });
-    assert.equal(pools.announce(notice('10.8.0.2', 'alice', { oldSpi: 'old' }), 1, NOW), 'ok');
+    assert.equal(pools.announce(notice('10.8.0.2', 'alice', { replaces: ['old'] }), 1, NOW), 'ok');
     pools.release('old', NOW, NOW);
     assert.notEqual(lease(pools, 'bob', { wanted: '10.8.0.2' }), '10.8.0.2');
   });
 
   it('does not take it from a session that came back here since, when it is only told again', () => {
     const pools = pod(0);
-    pools.announce(notice('10.8.0.2', 'alice', { oldSpi: 'old' }), 1, NOW);
+    pools.announce(notice('10.8.0.2', 'alice', { replaces: ['old'] }), 1, NOW);
     assert.equal(lease(pools, 'alice', { wanted: '10.8.0.2', proven: true }), '10.8.0.2');
     assert.equal(pools.announce(notice('10.8.0.2', 'alice'), 1, NOW), 'ok');
     assert.notEqual(lease(pools, 'bob', { wanted: '10.8.0.2', now: SOON }), '10.8.0.2');
@@ -406,7 +406,7 @@ describe('the pods of a gateway', () => {
             .filter(({ holder }) => holder === session.holder);
           at(session.pod).release(session.holder, now, later(now, HOUR));
           for (const { ordinal, address, identity } of foreign)
-            at(ordinal).announce({ address, identity, until: now, oldSpi: undefined }, session.pod, now);
+            at(ordinal).announce({ address, identity, until: now, replaces: [] }, session.pod, now);
           live.delete(client);
         };
         const arrive = (client: number, ordinal: number, wanted: string | undefined): void => {
@@ -428,7 +428,12 @@ describe('the pods of a gateway', () => {
           for (const one of at(ordinal)
             .foreign()
             .filter((lease) => lease.holder === holder)) {
-            const told = { address: one.address, identity: one.identity, until: later(now, 100 * HOUR), oldSpi: before?.holder };
+            const told = {
+              address: one.address,
+              identity: one.identity,
+              until: later(now, 100 * HOUR),
+              replaces: before ? [before.holder] : [],
+            };
             if (at(one.ordinal).announce(told, ordinal, now) === 'ok') continue;
             at(ordinal).release(holder, now, now);
             return;

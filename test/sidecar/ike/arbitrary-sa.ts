@@ -211,7 +211,7 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
   resumeSent: record({ connection, handshake, nonce: blob(), ticket: heldTicket, request: blob(), retries: u16 }),
   keyed: record(keyed),
   authSent: record({ ...keyed, offer: childOffer }),
-  halfOpen: record({ ...secured, first, resumed: maybe(ticketState), since: instant, until: instant }),
+  halfOpen: record({ ...secured, first, resumed: maybe(ticketState), since: instant, until: instant, moves: u16 }),
   established: record(established),
   replaced: record({ ...secured, until: instant }),
   closing: record({ ...secured, remote: identity }),

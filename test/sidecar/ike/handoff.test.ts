@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { newOwnedSpi } from '../../../sidecar/ike/owned-spi.ts';
 import { openAnswer, openQuestion, sealAnswer } from '../../../sidecar/ike/peer-channel.ts';
-import { encodeSa, SA_VERSION } from '../../../sidecar/ike/sa-encoding.ts';
+import { type IkeSa, later } from '../../../sidecar/ike/sa.ts';
+import { decodeSa, encodeSa, SA_VERSION } from '../../../sidecar/ike/sa-encoding.ts';
 import { EMPTY, hex } from '../../../sidecar/ike/wire/bytes.ts';
 import { notify, type Payload } from '../../../sidecar/ike/wire/payload.ts';
 import { Exchange, Notify } from '../../../sidecar/ike/wire/registry.ts';
@@ -44,6 +45,25 @@ function inFragments(peer: Peer): readonly Uint8Array[] {
   };
   assert.throws(() => ikeAuth(peer, { change }));
   return peer.sealed(Exchange.IKE_AUTH, payloads, { messageId: 1, limit: 200 });
+}
+/** Questions arrive, and their answers are lost; how many there were. */
+function loseAll(pods: Pods): number {
+  let count = 0;
+  for (let asked = pods.questions(); asked.length > 0; asked = pods.questions())
+    for (const question of asked) {
+      pods.ask(question);
+      pods.answer(question, undefined);
+      count += 1;
+    }
+  return count;
+}
+/** A half-open SA, as a sibling would give it. */
+function template(pods: Pods): IkeSa {
+  const peer = begun(pods, 103);
+  authenticate(peer, pods.get(1));
+  const question = only(pods.questions());
+  const { answer } = openAnswer(keys, openQuestion(keys, question.bytes), pods.ask(question) ?? EMPTY);
+  return answer.kind === 'sa' ? decodeSa(answer.sa) : assert.fail(answer.kind);
 }
 const failures = (pod: Subject): string[] => pod.named('hand-off-failed').map(({ reason }) => reason);
 
@@ -173,17 +193,42 @@ describe('an answer that is lost', () => {
     assert.deepEqual(answer, { kind: 'moved', to: 1 });
   });
 
-  it('is no reason to fail for good: the client begins anew', () => {
+  it('makes the asker repeat its question as it was, and take the SA from the answer to that', () => {
     const pods = new Pods(2);
     const peer = begun(pods);
     authenticate(peer, pods.get(1));
-    const question = only(pods.questions());
-    pods.ask(question);
-    assert.deepEqual(pods.answer(question, undefined), []);
+    const lost = only(pods.questions());
+    pods.ask(lost);
+    assert.deepEqual(pods.answer(lost, undefined), []);
+    const again = only(pods.questions());
+    assert.deepEqual(openQuestion(keys, again.bytes), openQuestion(keys, lost.bytes));
+    assert.ok(payload(peer.hear(pods.answer(again, pods.ask(again)))[0], 'AUTH'));
+    assert.deepEqual(failures(pods.get(1)), []);
+  });
+
+  it('three times loses no SA either: the question is put again when the client repeats itself', () => {
+    const pods = new Pods(2);
+    const peer = begun(pods);
+    authenticate(peer, pods.get(1));
+    assert.equal(loseAll(pods), 3);
     assert.deepEqual(failures(pods.get(1)), ['silent']);
+    pods.get(1).pass(1_500);
+    authenticate(peer, pods.get(1));
+    assert.ok(payload(peer.hear(pods.talk())[0], 'AUTH'));
+    assert.equal(pods.get(1).sessions().length, 1);
+  });
+
+  it('for longer than the giver remembers means that the client begins anew, and may', () => {
+    const pods = new Pods(2);
+    const peer = begun(pods);
+    authenticate(peer, pods.get(1));
+    loseAll(pods);
+    pods.get(1).pass(8_000);
     authenticate(peer, pods.get(1));
     pods.talk();
     assert.deepEqual(failures(pods.get(1)), ['silent', 'gone']);
+    authenticate(peer, pods.get(1));
+    assert.equal(pods.questions().length, 1, 'a forward to ourselves does not mean that nobody has it');
     const next = begun(pods, 101);
     authenticate(next, pods.get(1));
     assert.ok(payload(next.hear(pods.talk())[0], 'AUTH'));
@@ -230,6 +275,38 @@ describe('an SA that has moved', () => {
     assert.deepEqual([pods.get(0).phases(), pods.get(1).phases()], [['established'], []]);
   });
 
+  it('moves three times at most', () => {
+    const pods = new Pods(2);
+    const peer = begun(pods);
+    const fragment = peer.sealedRaw(Exchange.IKE_AUTH, 35, new Uint8Array(10), {
+      messageId: 1,
+      fragment: { number: 1, total: 9 },
+    });
+    const where: number[] = [];
+    for (const ordinal of [1, 0, 1, 0]) {
+      peer.subject = pods.get(ordinal);
+      peer.send([fragment], NAT_PATH);
+      pods.talk();
+      where.push([0, 1].findIndex((one) => pods.get(one).phases().length > 0));
+    }
+    assert.deepEqual(where, [1, 0, 1, 1]);
+  });
+
+  it('has no more time than before, however often it moves, and whatever the clocks say', () => {
+    const pods = new Pods(2, { ike: { halfOpenMs: 30_000 } });
+    pods.get(1).now = later(pods.get(1).now, 60_000);
+    const { peer, rest } = halfway(pods);
+    pods.pass(20_000);
+    peer.subject = pods.get(0);
+    peer.send(rest.slice(0, 1), NAT_PATH);
+    pods.talk();
+    assert.deepEqual(pods.get(0).phases(), ['halfOpen']);
+    pods.pass(9_999);
+    assert.deepEqual(pods.get(0).phases(), ['halfOpen']);
+    pods.pass(1);
+    assert.deepEqual([pods.get(0).phases(), pods.get(0).endings().at(-1)], [[], 'half-open too long']);
+  });
+
   it('is not given away any more once it is established', () => {
     const pods = new Pods(3);
     const peer = begun(pods);
@@ -243,11 +320,12 @@ describe('an SA that has moved', () => {
 });
 
 describe('an owner that is gone', () => {
-  it('costs a question, and silence; the client repeats itself and is asked for again', () => {
+  it('costs three questions, and silence; the client repeats itself and is asked for again', () => {
     const pods = new Pods(2);
     const peer = begun(pods);
     authenticate(peer, pods.get(1));
-    assert.deepEqual(pods.answer(only(pods.questions()), undefined), []);
+    for (let tries = 0; tries < 3; tries++) assert.deepEqual(pods.answer(only(pods.questions()), undefined), []);
+    assert.deepEqual(pods.questions(), []);
     assert.deepEqual(failures(pods.get(1)), ['silent']);
     assert.equal(peer.send(peer.sealed(Exchange.IKE_AUTH, [], { messageId: 1 }), NAT_PATH).length, 0);
     assert.equal(pods.questions().length, 1);
@@ -356,14 +434,60 @@ describe('what is not worth a question', () => {
     assert.equal(pods.get(1).gateway.counts().halfOpen, 0);
   });
 
-  it('are more SPIs than can be kept in mind: the oldest wait in vain', () => {
+  it('is what comes faster than questions may be asked: whoever came first is served', () => {
     const pods = new Pods(2);
     const peer = begun(pods);
-    for (let times = 0; times < 513; times++) {
+    authenticate(peer, pods.get(1));
+    const genuine = only(pods.questions());
+    const stranger = begun(pods, 102);
+    const flood = (count: number): number => {
+      for (let times = 0; times < count; times++) {
+        stranger.spiR = spiOf(0);
+        pods.get(1).receive(request(stranger), NAT_PATH);
+      }
+      return pods.questions().length;
+    };
+    assert.equal(flood(1_000), 499);
+    assert.equal(failures(pods.get(1)).filter((reason) => reason === 'crowded').length, 501);
+    pods.get(1).now = later(pods.get(1).now, 100);
+    assert.equal(flood(1_000), 200, 'two thousand a second');
+    assert.ok(payload(peer.hear(pods.answer(genuine, pods.ask(genuine)))[0], 'AUTH'));
+  });
+
+  it('is more than there is room for: what waits is bounded in bytes', () => {
+    const pods = new Pods(2);
+    const peer = begun(pods);
+    for (let times = 0; times < 80; times++) {
       peer.spiR = spiOf(0);
-      pods.get(1).receive(request(peer), NAT_PATH);
+      const long = peer.sealedRaw(Exchange.IKE_AUTH, 35, new Uint8Array(60_000), { messageId: 1 });
+      for (let copies = 0; copies < 3; copies++) pods.get(1).receive(long, NAT_PATH);
     }
-    assert.deepEqual(failures(pods.get(1)), ['crowded']);
+    const questions = pods.questions();
+    const sa = template(pods);
+    const received = questions.map((question) => {
+      const asked = openQuestion(keys, question.bytes);
+      const { spiI, spiR } = asked.kind === 'fetch' ? asked : assert.fail(asked.kind);
+      const given = { kind: 'sa', sa: encodeSa({ ...sa, spiI, spiR }), leftMs: 1_000 } as const;
+      const before = pods.get(1).drops().length;
+      pods.answer(question, sealAnswer({ ...keys, random }, asked, new Uint8Array(16), given));
+      return pods.get(1).drops().length - before;
+    });
+    assert.equal(Math.max(...received), 1, 'one of such a length for each');
+    const total = received.reduce((sum, one) => sum + one, 0);
+    assert.ok(total * 60_000 <= 4 * 1024 * 1024 && total > 60, `${total} of 80 waited`);
+  });
+
+  it('is an SA for which there is no place: no more half-open ones than may begin here', () => {
+    const pods = new Pods(2, { ike: { maxHalfOpen: 4 } });
+    for (const seed of [1, 2]) ikeSaInit(Peer.towards(pods.get(1), { seed, path: { ...PATH, remote: `203.0.113.${seed}:500` } }));
+    for (const seed of [3, 4])
+      ikeSaInit(Peer.towards(pods.get(1), { seed, path: { ...PATH, remote: `198.51.100.${seed}:500` } }));
+    assert.equal(pods.get(1).gateway.counts().halfOpen, 4);
+    const peer = begun(pods);
+    authenticate(peer, pods.get(1));
+    assert.deepEqual(pods.questions(), []);
+    assert.deepEqual(pods.get(1).drops(), ['half-open-limit']);
+    assert.deepEqual(pods.get(0).phases(), ['halfOpen'], 'it stays where it is');
   });
 });
 
@@ -416,7 +540,9 @@ describe('words that are not what they should be', () => {
     const { pods, question } = asked();
     const sa = encodeSa({} as never);
     sa[0] = SA_VERSION + 1;
-    const answer = sealAnswer({ ...keys, random }, openQuestion(keys, question.bytes), new Uint8Array(16), { kind: 'sa', sa });
+    const answer = sealAnswer({ ...keys, random }, openQuestion(keys, question.bytes), new Uint8Array(16), {
+      ...{ kind: 'sa', sa, leftMs: 1_000 },
+    });
     assert.deepEqual(pods.answer(question, answer), []);
     assert.deepEqual([failures(pods.get(1)), pods.get(1).phases()], [['unreadable'], []]);
   });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { identityKey, type LeaseNotice } from '../../../sidecar/ike/addresses.ts';
+import { identityKey } from '../../../sidecar/ike/addresses.ts';
 import { ProtocolError } from '../../../sidecar/ike/error.ts';
 import {
   type Answer,
+  type LeaseNotice,
   openAnswer,
   openQuestion,
   type PeerKeys,
@@ -30,37 +31,41 @@ const instant = fc.oneof(fc.nat(2 ** 42), fc.constant(Number.POSITIVE_INFINITY))
 const spi = fc.constantFrom('0011223344556677', '8899aabbccddeeff');
 const ordinal = fc.nat(254);
 const lease: fc.Arbitrary<LeaseNotice> = fc.record(
-  { address, identity: identity.map(identityKey), until: instant, oldSpi: fc.option(spi, { nil: undefined }) },
+  { address, identity: identity.map(identityKey), forMs: fc.nat(100_000), oldSpi: fc.option(spi, { nil: undefined }) },
   plain,
 );
 const leases = fc.array(lease, { maxLength: 4 });
-const asked = { nonce: blob(16, 16), from: ordinal, incarnation: blob(16, 16), to: ordinal };
+const asked = { nonce: blob(16, 16), from: ordinal, incarnation: blob(16, 16), to: ordinal, at: instant };
+const spent = fc.record({ id: blob(16, 16), until: instant }, plain);
 const questions: { readonly [K in Question['kind']]: fc.Arbitrary<Extract<Question, { kind: K }>> } = {
   fetch: fc.record({ kind: fc.constant('fetch'), ...asked, spiI: spi, spiR: spi }, plain),
   lease: fc.record({ kind: fc.constant('lease'), ...asked, leases }, plain),
-  'leases?': fc.record({ kind: fc.constant('leases?'), ...asked }, plain),
+  'leases?': fc.record({ kind: fc.constant('leases?'), ...asked, after: fc.option(address, { nil: undefined }) }, plain),
+  spent: fc.record({ kind: fc.constant('spent'), ...asked, tickets: fc.array(spent, { maxLength: 4 }) }, plain),
 };
 const question: fc.Arbitrary<Question> = fc.oneof(...Object.values(questions));
 const answers: { readonly [K in Answer['kind']]: fc.Arbitrary<Extract<Answer, { kind: K }>> } = {
-  sa: fc.record({ kind: fc.constant('sa'), sa: blob(0, 3000) }, plain),
+  sa: fc.record({ kind: fc.constant('sa'), sa: blob(0, 3000), leftMs: fc.nat(30_000) }, plain),
   moved: fc.record({ kind: fc.constant('moved'), to: ordinal }, plain),
   gone: fc.constant({ kind: 'gone' }),
   leased: fc.record({ kind: fc.constant('leased'), refused: fc.array(address, { maxLength: 4 }) }, plain),
-  leases: fc.record({ kind: fc.constant('leases'), leases }, plain),
+  leases: fc.record({ kind: fc.constant('leases'), leases, more: fc.boolean() }, plain),
+  noted: fc.constant({ kind: 'noted' }),
 };
 const answer: fc.Arbitrary<Answer> = fc.oneof(...Object.values(answers));
 
-const fetchSa: Question = {
+const fetchSa: Extract<Question, { kind: 'fetch' }> = {
   kind: 'fetch',
   nonce: new Uint8Array(16).fill(1),
   from: 1,
   incarnation: new Uint8Array(16).fill(2),
   to: 0,
+  at: NOW,
   spiI: '0011223344556677',
   spiR: '8899aabbccddeeff',
 };
 const ours = new Uint8Array(16).fill(3);
-const given: Answer = { kind: 'sa', sa: Uint8Array.of(1, 2, 3) };
+const given: Answer = { kind: 'sa', sa: Uint8Array.of(1, 2, 3), leftMs: 30_000 };
 
 describe('words between siblings', () => {
   it('are understood as they were said', () => {
@@ -125,6 +130,7 @@ describe('an answer', () => {
     asker: { from: 2 },
     'incarnation of the asker': { incarnation: new Uint8Array(16).fill(9) },
     'pod asked': { to: 2 },
+    time: { at: (NOW + 1) as Instant },
     "initiator's SPI": { spiI: 'ffffffffffffffff' },
     "responder's SPI": { spiR: 'ffffffffffffffff' },
   };
@@ -150,13 +156,16 @@ describe('what a sibling of another version says', () => {
     { ...fetchSa, nonce: 'nonce' },
     { ...fetchSa, from: '1' },
     { ...fetchSa, spiR: 7 },
+    { ...fetchSa, at: '5' },
     { ...fetchSa, kind: 'lease', leases: {} },
+    { ...fetchSa, kind: 'leases?', after: '10.8.0.2' },
+    { ...fetchSa, kind: 'spent', tickets: [{ id: 'id', until: NOW }] },
     {
       ...fetchSa,
       kind: 'lease',
-      leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', until: 'soon', oldSpi: undefined }],
+      leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', forMs: 'soon', oldSpi: undefined }],
     },
-    { ...fetchSa, kind: 'lease', leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', until: NOW, oldSpi: 5 }] },
+    { ...fetchSa, kind: 'lease', leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', forMs: 5, oldSpi: 5 }] },
   ];
   it('is dropped when it is no question that we know', () => {
     for (const one of words) assert.throws(() => parseQuestion(one), dropped, JSON.stringify(one));
@@ -176,6 +185,8 @@ describe('what a sibling of another version says', () => {
     const answered: Plain[] = [
       { kind: 'no' },
       { kind: 'sa' },
+      { kind: 'sa', sa: Uint8Array.of(1), leftMs: 'long' },
+      { kind: 'leases', leases: [], more: 1 },
       { kind: 'moved', to: '1' },
       { kind: 'leased', refused: ['10.8.0.2'] },
       null,

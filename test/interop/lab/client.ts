@@ -7,8 +7,15 @@ import type { Machine } from './machine.ts';
 import type { Program } from './program.ts';
 
 const MAIN = join(import.meta.dirname, '../../../sidecar/client/main.ts');
+const SHORT_LIVED = join(import.meta.dirname, 'short-lived-client.ts');
 
 type Named<N extends ClientEvent['name']> = Extract<ClientEvent, { name: N }>;
+
+interface Place {
+  /** For its files. */
+  readonly folder: string;
+  readonly gateway: string;
+}
 
 export class Client {
   readonly #program: Program;
@@ -17,11 +24,15 @@ export class Client {
     this.#program = program;
   }
 
-  static start(machine: Machine, folder: string, gateway: string, args: readonly string[]): Client {
-    const psk = join(folder, 'client.psk');
-    writeFileSync(psk, `${SECRET}\n`, { mode: 0o600 });
+  static start(machine: Machine, { folder, gateway, secret, args }: Place & { secret: string; args: readonly string[] }): Client {
+    const psk = pskFile(folder, secret);
     const argv = [process.execPath, MAIN, 'connect', '--gateway', gateway, '--id', USER, '--psk-file', psk, '--json'];
     return new Client(machine.start('client', [...argv, '--log-level', 'debug', ...args]));
+  }
+
+  static startShortLived(machine: Machine, { folder, gateway, target }: Place & { target: string }): Client {
+    const argv = [process.execPath, SHORT_LIVED, gateway, USER, pskFile(folder, SECRET), target];
+    return new Client(machine.start('client', argv));
   }
 
   /** The first `times` events of that name. */
@@ -55,6 +66,12 @@ export class Client {
   kill(): Promise<void> {
     return this.#program.kill();
   }
+}
+
+function pskFile(folder: string, secret: string): string {
+  const file = join(folder, 'client.psk');
+  writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+  return file;
 }
 
 const isNamed = <N extends ClientEvent['name']>(event: ClientEvent | undefined, name: N): event is Named<N> =>

@@ -5,11 +5,13 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from './client.ts';
-import { Gateway, type GatewayOptions } from './gateway.ts';
+import { Gateway, type GatewayOptions, SECRET } from './gateway.ts';
 import { Libreswan } from './libreswan.ts';
 import { connect, Machine } from './machine.ts';
 import { unmountRoot } from './peer-root.ts';
+import { PATIENCE_MS } from './program.ts';
 import { Relay } from './relay.ts';
 import type { Roots } from './roots.ts';
 import { StrongSwan } from './strongswan.ts';
@@ -41,12 +43,15 @@ export interface LabPlace {
 export class Lab {
   readonly initiator: Machine;
   readonly responder: Machine;
+  /** For files of the scenario. */
+  readonly folder: string;
   readonly steps: string[] = [];
   readonly #place: LabPlace;
   readonly #views: string[] = [];
 
   private constructor(place: LabPlace, initiator: Machine, responder: Machine) {
     this.#place = place;
+    this.folder = place.folder;
     this.initiator = initiator;
     this.responder = responder;
   }
@@ -60,8 +65,8 @@ export class Lab {
     await connect([lab.#end('initiator'), lab.#end('responder')]);
     // Over this one the tests ask our gateway for its status.
     await connect([
-      { machine: undefined, device: `lab${number}`, addresses: [`198.18.${number}.1/30`] },
-      { machine: responder, device: 'control', addresses: [`198.18.${number}.2/30`] },
+      { machine: undefined, device: `lab${number}`, addresses: [`198.18.${number}.1/24`] },
+      { machine: responder, device: 'control', addresses: [`198.18.${number}.2/24`] },
     ]);
     await lab.#capture();
     return lab;
@@ -73,11 +78,33 @@ export class Lab {
     return act();
   }
 
+  /** Repeats what nobody announces until it does not throw. */
+  async eventually<T>(act: () => Promise<T>): Promise<T> {
+    for (const deadline = performance.now() + PATIENCE_MS; ; await pause(50)) {
+      try {
+        return await act();
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+      }
+    }
+  }
+
   /** On the responder. */
   gateway(options: GatewayOptions & { readonly addresses?: readonly string[] } = {}): Promise<Gateway> {
     const { number, folder } = this.#place;
     const { addresses = [OUTER.responder.ipv4, OUTER.responder.ipv6] } = options;
     return Gateway.start({ machine: this.responder, folder, addresses, httpAddress: `198.18.${number}.2` }, options);
+  }
+
+  /** One of two sibling gateways on the responder; these are their outer addresses. */
+  async pod(ordinal: 0 | 1, outer: readonly [string, string], options: GatewayOptions = {}): Promise<Gateway> {
+    const { number, folder } = this.#place;
+    const httpAddress = `198.18.${number}.1${ordinal}`;
+    await this.responder.must('ip', 'address', 'add', `${outer[ordinal]}/24`, 'dev', CABLE);
+    await this.responder.must('ip', 'address', 'add', `${httpAddress}/24`, 'dev', 'control');
+    const settings = { ...options.settings, peers: { host: `198.18.${number}.1{ordinal}`, replicas: 2 } };
+    const place = { machine: this.responder, folder, addresses: [outer[ordinal]], httpAddress };
+    return Gateway.start(place, { ...options, settings, ordinal });
   }
 
   /** At its address the initiator reaches these gateways: port 500 the first, port 4500 the second or the same. */
@@ -96,9 +123,18 @@ export class Lab {
     return Libreswan.start({ machine: this[role], root: roots.libreswan, at: this.#view(role), scenario, shim });
   }
 
-  /** On the initiator, connecting to the responder; `args` follow those. */
+  /** On the initiator, connecting to the responder. */
   client(...args: readonly string[]): Client {
-    return Client.start(this.initiator, this.#place.folder, OUTER.responder.ipv4, args);
+    return this.clientWithKey(SECRET, ...args);
+  }
+
+  clientWithKey(secret: string, ...args: readonly string[]): Client {
+    return Client.start(this.initiator, { folder: this.folder, gateway: OUTER.responder.ipv4, secret, args });
+  }
+
+  /** The same with an IKE SA of 3 s and children of 2 s, which pings `target`. */
+  shortLivedClient(target: string): Client {
+    return Client.startShortLived(this.initiator, { folder: this.folder, gateway: OUTER.responder.ipv4, target });
   }
 
   /** From the initiator through the tunnel. @throws Error when one of three is lost. */

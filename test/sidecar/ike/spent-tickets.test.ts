@@ -56,3 +56,23 @@ it('has what was spent last, as much of it as it may hold', () => {
     }),
   );
 });
+
+it('tells what was spent here, each once and the oldest first, and nothing that it heard from a sibling', () => {
+  const spent = new SpentTickets(10);
+  for (const byte of [1, 2, 3]) spent.spend(id(byte), at(1000 + byte));
+  spent.hear(id(4), at(2000));
+  assert.ok(spent.has(id(4)) && spent.hasNews);
+  assert.deepEqual(spent.takeNew(2), [
+    { id: id(1), until: at(1001) },
+    { id: id(2), until: at(1002) },
+  ]);
+  assert.deepEqual([spent.takeNew(2).length, spent.takeNew(2).length, spent.hasNews], [1, 0, false]);
+});
+
+it('keeps a bounded number of news when nobody takes them', () => {
+  const spent = new SpentTickets(100_000);
+  const wide = (number: number): Uint8Array => new Uint8Array(new Uint32Array([number, 0, 0, 0]).buffer);
+  for (let number = 0; number < 20_000; number++) spent.spend(wide(number), at(1000));
+  const news = spent.takeNew(100_000);
+  assert.deepEqual([news.length, news.at(-1)?.id], [16_384, wide(19_999)]);
+});

@@ -57,6 +57,7 @@ describe('IKE_AUTH, the responder', () => {
   for (const [what, part] of [
     ['a wrong key', { psk: utf8('a guess') }],
     ['an unknown identity', { identity: email('mallory@example.com') }],
+    ['an unknown identity with an empty key', { identity: email('mallory@example.com'), psk: EMPTY }],
     ['another method', replacing('AUTH', { kind: 'AUTH', method: AuthMethod.RSA, data: new Uint8Array(32) })],
     ['an AUTH of another length', replacing('AUTH', { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: EMPTY })],
     ['no AUTH, as for EAP', { change: without('AUTH') }],
@@ -238,6 +239,8 @@ describe('the configuration payload', () => {
     assert.deepEqual(told(answer, CfgAttribute.INTERNAL_IP4_ADDRESS), []);
     assert.deepEqual(payload(answer, 'TSi')?.selectors, [addressSelector(gateway.session().inner[0] ?? EMPTY)]);
     assert.deepEqual(payload(answer, 'TSr')?.selectors, [prefixSelector('2001:db8::/32')]);
+    assert.deepEqual(told(answer, CfgAttribute.INTERNAL_IP4_DNS), []);
+    assert.deepEqual(told(answer, CfgAttribute.INTERNAL_IP4_SUBNET), []);
   });
 
   it('fails without an address to give, and the IKE SA lives all the same', () => {

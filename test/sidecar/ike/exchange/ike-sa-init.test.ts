@@ -198,6 +198,8 @@ describe('IKE_SA_INIT, the responder', () => {
 });
 
 describe('what an IKE_SA_INIT request cannot be answered with an SA for', () => {
+  /** An answer is never longer than the request. */
+  const PADDING = [{ kind: 'V', data: new Uint8Array(40) }] as const;
   /** A payload of a kind that nobody knows, before all others. */
   function withUnknown(bytes: Uint8Array, critical: boolean): Uint8Array {
     const unknown = [bytes[16] ?? 0, critical ? 0x80 : 0, 0, 4];
@@ -230,7 +232,7 @@ describe('what an IKE_SA_INIT request cannot be answered with an SA for', () => 
     const gateway = gatewayOf();
     const peer = Peer.towards(gateway);
     connect(peer);
-    assert.deepEqual(peer.send([withUnknown(peer.clear(Exchange.INFORMATIONAL, [], { messageId: 2 }), true)]), []);
+    assert.deepEqual(peer.send([withUnknown(peer.clear(Exchange.INFORMATIONAL, PADDING, { messageId: 2 }), true)]), []);
     assert.equal(gateway.sessions().length, 1);
   });
 
@@ -262,7 +264,8 @@ describe('what an IKE_SA_INIT request cannot be answered with an SA for', () => 
   it('a response of another version, IKEv1, and garbage are silence', () => {
     const gateway = gatewayOf();
     const peer = Peer.towards(gateway);
-    const [request, response] = [peer.clear(Exchange.IKE_SA_INIT, []), peer.clear(Exchange.IKE_SA_INIT, [], { response: true })];
+    const [request, response] = [false, true].map((is) => peer.clear(Exchange.IKE_SA_INIT, PADDING, { response: is }));
+    if (!request || !response) assert.fail();
     request[17] = 0x10;
     response[17] = 0x30;
     for (const bytes of [request, response, new Uint8Array(), new Uint8Array(27), new Uint8Array(28).fill(0xff).subarray(0, 20)])
@@ -443,7 +446,7 @@ describe('IKE_SA_INIT, the initiator', () => {
   it('ignores answers that make no sense, and takes the right one that follows', () => {
     const [client, first] = clientOf(connection());
     const peer = Peer.of(client, first);
-    const wrongGroup = { kind: 'KE', group: Ke.ECP_256, data: new Uint8Array(64) } as const;
+    const wrongGroup = { kind: 'KE', group: Ke.ECP_256, data: new Uint8Array(32).fill(9) } as const;
     assert.deepEqual(answerInit(peer, first, { change: (all) => [wrongGroup, ...without('KE')(all)] }), []);
     assert.deepEqual(answer(peer), [], 'nothing in it');
     assert.deepEqual(

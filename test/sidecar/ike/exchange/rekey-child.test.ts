@@ -215,8 +215,11 @@ describe('both sides at once (RFC 7296 §2.8.1)', () => {
   });
 
   it('a nonce that is the beginning of another one is the lower one', () => {
-    const { gateway, next } = collision({ asked: new Uint8Array(17), answered: new Uint8Array(16) });
-    assert.deepEqual(next?.payloads, [end(ours(gateway, THEIRS))]);
+    const [short, long] = [new Uint8Array(16), new Uint8Array(17)];
+    const lost = collision({ asked: long, answered: short });
+    assert.deepEqual(lost.next?.payloads, [end(ours(lost.gateway, THEIRS))]);
+    const won = collision({ asked: short, answered: long });
+    assert.deepEqual(won.next?.payloads, [end(won.spiIn)]);
   });
 
   it('the peer may be done before it learns of our request: then our request means nothing', () => {
@@ -229,6 +232,16 @@ describe('both sides at once (RFC 7296 §2.8.1)', () => {
     assert.deepEqual(peer.answer(request, [notify(Notify.CHILD_SA_NOT_FOUND)]), []);
     assert.deepEqual(children(gateway), [MINE]);
     assert.deepEqual(gateway.pass(20_000), []);
+  });
+
+  it('the peer may be done before it learns of our request, and its DELETE late', () => {
+    const { gateway, peer, begin } = joined();
+    const request = begin();
+    createChild(peer, { spi: MINE, rekeys: OLD });
+    assert.deepEqual(peer.answer(request, [notify(Notify.CHILD_SA_NOT_FOUND)]), []);
+    assert.deepEqual(children(gateway), [OLD, MINE], 'no further child is asked for');
+    deleteOf(peer, OLD);
+    assert.deepEqual(children(gateway), [MINE]);
   });
 
   it('we may be done before we learn of the request of the peer', () => {

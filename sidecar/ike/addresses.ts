@@ -15,6 +15,8 @@ export interface Announcement {
   readonly identity: string;
   /** The lease ends then unless it is told again; now or earlier: it has ended. */
   readonly until: Instant;
+  /** When its session began. */
+  readonly began: Instant;
   /** Our SPIs of the SAs that go with this: what they hold passes to the session that is announced. */
   readonly replaces: readonly string[];
 }
@@ -140,15 +142,15 @@ export class AddressPools {
     return lease && inOtherSlice(lease)[0];
   }
 
-  /** The pod `from` holds an address of our slice. `taken`: a live session of another identity has it, so `from` must give it up. */
-  announce({ address, identity, until, replaces }: Announcement, from: number, now: Instant): 'ok' | 'taken' {
+  /** The pod `from` holds an address of our slice. `taken`: a session of another identity or a younger one has it, so `from` must give it up. */
+  announce({ address, identity, until, began, replaces }: Announcement, from: number, now: Instant): 'ok' | 'taken' {
     const owner = this.#ordinalOf(address);
     if (owner === undefined || owner !== this.#ordinal) return 'ok'; // not ours to judge
     const known = this.#current(address, now);
     if (known && known.identity !== identity && known.hold.kind !== 'reserved') return 'taken';
-    // The client has come back to us since: ours is newer.
-    if (known?.hold.kind === 'held' && !replaces.includes(known.hold.holder)) return 'ok';
-    if (until > now) this.#table.set({ address, identity, hold: { kind: 'announced', ordinal: from, until } });
+    if (known?.hold.kind === 'held' && !replaces.includes(known.hold.holder)) return 'taken';
+    if (known?.hold.kind === 'announced' && known.hold.ordinal !== from && known.hold.began > began) return 'taken';
+    if (until > now) this.#table.set({ address, identity, hold: { kind: 'announced', ordinal: from, began, until } });
     else if (known?.hold.kind === 'announced' && known.hold.ordinal === from) this.#free(address);
     return 'ok';
   }

@@ -231,7 +231,9 @@ export class Gateway {
     this.#policy = policy;
     this.#addresses.configure(policy.config.pools, policy.config.slices, this.#member.ordinal, new Reader(this.#random(4)).u32());
     this.#spent.configure(policy.config.tickets.maxSpent);
-    return first ? this.#siblings.begin(this.#context(now)) : NOTHING;
+    if (first) return this.#siblings.begin(this.#context(now));
+    this.#siblings.configured(this.#context(now));
+    return NOTHING;
   }
 
   #want(spi: string, change: (sa: IkeSa & { phase: { name: 'established' } }) => IkeSa, ctx: Context): Outputs {

@@ -64,8 +64,6 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const MAX_HOPS = 3;
 /** No SA is passed around. */
 const MAX_MOVES = 3;
-/** The words of a sibling must pass in one piece. */
-const MAX_SA_BYTES = 60 * 1024;
 const MAX_TRIES = 3;
 /** A question that nobody answers rests after this, until the client repeats itself. */
 const PENDING_MS = 2_000;
@@ -133,15 +131,14 @@ export class HandOff {
   /** Our answer to a sibling. The SA ends here in the same step. */
   give(question: Fetch, ctx: Context): { answer: Answer; outputs: readonly Output[]; ends: NonNullable<Step['ends']> } {
     const sa = this.#movable(question, ctx);
-    const encoded = sa && encodeSa(sa);
-    if (!sa || !encoded || encoded.length > MAX_SA_BYTES) {
+    if (!sa) {
       const to = this.#moved.get(pairOf(question), ctx.now);
       return { answer: to === undefined ? { kind: 'gone' } : { kind: 'moved', to }, outputs: [], ends: [] };
     }
     this.#rememberFirst(sa);
     this.#moved.set(pairOf(sa), question.from, later(ctx.now, MOVED_MS));
     const outputs = [event({ name: 'handed-over', to: question.from, ...which(sa) })];
-    const answer = { kind: 'sa', sa: encoded, leftMs: sa.phase.until - ctx.now } as const;
+    const answer = { kind: 'sa', sa: encodeSa(sa), leftMs: sa.phase.until - ctx.now } as const;
     return { answer, outputs, ends: [{ spi: sa.spiR, why: 'handed over' }] };
   }
 

@@ -1,5 +1,5 @@
 /** Inner addresses across pods: a session that resumes elsewhere keeps its address under a lease that the owner of the slice learns of. */
-import { type ForeignLease, identityKey } from './addresses.ts';
+import { type Announcement, type ForeignLease, identityKey } from './addresses.ts';
 import type { Context } from './context.ts';
 import type { Answer, LeaseNotice, Question } from './peer-channel.ts';
 import { type Established, type IkeSa, type Instant, inPhase, later, ownSpi } from './sa.ts';
@@ -60,8 +60,14 @@ export class LeaseExchange {
     const former = replaces.pod === undefined || replaces.pod === ctx.member.ordinal ? [] : [replaces.pod];
     const told = new Set([...foreign.map(({ ordinal }) => ordinal), ...former]);
     const identity = identityKey(remote);
-    const leases = inner.map((address) => ({ address, identity, forMs: LEASE_MS, oldSpi: replaces.spiR }));
+    const ageMs = ctx.now - sa.phase.since;
+    const leases = inner.map((address) => ({ address, identity, forMs: LEASE_MS, ageMs, oldSpi: replaces.spiR }));
     return [...told].map((to) => ({ to, words: { kind: 'lease', leases } }));
+  }
+
+  /** The slices may have moved. */
+  configured({ addresses, now }: Context): void {
+    if (addresses.foreignCount > 0) this.#renewAt = now;
   }
 
   /** Again and again, as long as the sessions live: to every owner one batch after the other. */
@@ -80,10 +86,11 @@ export class LeaseExchange {
   #next(to: number, ctx: Context): Telling[] {
     const renewal = this.#renewals.get(to);
     if (!renewal) return [];
-    const { batch, count } = batchOf(renewal.rest, (address) => {
+    const held = (address: Bytes): ForeignLease | undefined => {
       const lease = ctx.addresses.foreignAt(address);
       return lease?.ordinal === to ? lease : undefined; // it may have ended meanwhile
-    });
+    };
+    const { batch, count } = batchOf(renewal.rest, held, ctx);
     renewal.rest.splice(0, count);
     if (batch.length === 0) {
       this.#renewals.delete(to);
@@ -99,10 +106,10 @@ export class LeaseExchange {
     if (question.kind === 'leases?') return { answer: page(question, ctx), ends: [] };
     const { from, at } = question;
     const ended = new Set<string>();
-    const refused = question.leases.filter(({ address, identity, forMs, oldSpi }) => {
-      const replaces = oldSpi === undefined ? [] : replacedBy({ address, identity, oldSpi }, at, ctx);
-      for (const spi of replaces) ended.add(spi);
-      return ctx.addresses.announce({ address, identity, until: later(ctx.now, forMs), replaces }, from, ctx.now) === 'taken';
+    const refused = question.leases.filter((lease) => {
+      const told = announcement(lease, at, replacedBy(lease, at, ctx), ctx);
+      for (const spi of told.replaces) ended.add(spi);
+      return ctx.addresses.announce(told, from, ctx.now) === 'taken';
     });
     const ends = [...ended].map((spi) => ({ spi, why: 'superseded by resumption' }) as const);
     return { answer: { kind: 'leased', refused: refused.map(({ address }) => address) }, ends };
@@ -114,7 +121,7 @@ export class LeaseExchange {
     answer: Answer | undefined,
     ctx: Context,
   ): { closes: readonly string[]; tell: readonly Telling[] } {
-    if (question.kind === 'leases?') return { closes: [], tell: this.#told(question.to, answer, ctx) };
+    if (question.kind === 'leases?') return { closes: [], tell: this.#told(question, answer, ctx) };
     const isRenewal = this.#renewals.get(question.to)?.leases === question.leases;
     const tell = isRenewal ? this.#next(question.to, ctx) : [];
     if (answer?.kind !== 'leased') return { closes: [], tell };
@@ -124,10 +131,9 @@ export class LeaseExchange {
   }
 
   /** A sibling has told some or all of what it holds of our slice. */
-  #told(sibling: number, answer: Answer | undefined, ctx: Context): Telling[] {
+  #told({ to: sibling, at }: LeaseQuestion, answer: Answer | undefined, ctx: Context): Telling[] {
     const leases = answer?.kind === 'leases' ? answer.leases : [];
-    for (const { address, identity, forMs } of leases)
-      ctx.addresses.announce({ address, identity, until: later(ctx.now, forMs), replaces: [] }, sibling, ctx.now);
+    for (const lease of leases) ctx.addresses.announce(announcement(lease, at, [], ctx), sibling, ctx.now);
     const after = leases.at(-1)?.address;
     if (answer?.kind === 'leases' && answer.more && after)
       return [{ to: sibling, words: { kind: 'leases?', after: after.slice() } }];
@@ -136,20 +142,24 @@ export class LeaseExchange {
   }
 }
 
-/** Our SPIs of the SAs that a session at a sibling replaces: by the SPI, or after a rekey by the address. */
-function replacedBy(
-  { oldSpi, identity, address }: Pick<LeaseNotice, 'address' | 'identity'> & { readonly oldSpi: string },
+/** `at`: when it was said, or asked for. */
+const announcement = (
+  { address, identity, forMs, ageMs }: LeaseNotice,
   at: Instant,
+  replaces: readonly string[],
   ctx: Context,
-): string[] {
+): Announcement => ({ address, identity, until: later(ctx.now, forMs), began: later(at, -ageMs), replaces });
+
+/** Our SPIs of the SAs that a session at a sibling replaces: by the SPI, or by the address after a rekey and when that was not heard. */
+function replacedBy({ oldSpi, identity, address, ageMs }: LeaseNotice, at: Instant, ctx: Context): string[] {
   const holder = ctx.addresses.holderOf(address);
   const isOld = (spi: string): boolean => {
     const sa = ctx.find(spi);
     if (!sa || !inPhase(sa, 'established') || identityKey(sa.phase.remote) !== identity) return false;
-    // An SPI names one SA alone; an address may have come back to us after these words were said.
-    return spi === oldSpi || sa.phase.since <= at;
+    // An SPI names one SA alone; an address may have come back to us since.
+    return spi === oldSpi || sa.phase.since <= at - ageMs;
   };
-  return [...new Set([oldSpi, ...(holder === undefined ? [] : [holder])])].filter(isOld);
+  return [...new Set([oldSpi, holder])].filter((spi) => spi !== undefined).filter(isOld);
 }
 
 /** In the order of addresses, so that the next question can go on where this answer ends. */
@@ -161,15 +171,24 @@ function page({ from, after }: Extract<Question, { kind: 'leases?' }>, ctx: Cont
     .map((lease) => ({ lease, order: orderOf(lease.address) }))
     .filter(({ order }) => order > start)
     .sort((a, b) => (a.order < b.order ? -1 : 1));
-  const { batch, count } = batchOf(held, ({ lease }) => lease);
+  const { batch, count } = batchOf(held, ({ lease }) => lease, ctx);
   return { kind: 'leases', leases: batch, more: count < held.length };
+}
+
+function ageOf(spi: string, ctx: Context): number {
+  const sa = ctx.find(spi);
+  return sa && inPhase(sa, 'established') ? ctx.now - sa.phase.since : ctx.now; // one that is closing claims nothing
 }
 
 /** IPv4 before IPv6. */
 const orderOf = (address: Bytes): string => (address.length === 4 ? '4' : '6') + hex(address);
 
 /** As many as one message may tell, and how many of `from` that were. */
-function batchOf<T>(from: readonly T[], leaseOf: (one: T) => ForeignLease | undefined): { batch: LeaseNotice[]; count: number } {
+function batchOf<T>(
+  from: readonly T[],
+  leaseOf: (one: T) => ForeignLease | undefined,
+  ctx: Context,
+): { batch: LeaseNotice[]; count: number } {
   const batch: LeaseNotice[] = [];
   let [count, bytes] = [0, 0];
   for (const one of from) {
@@ -177,7 +196,8 @@ function batchOf<T>(from: readonly T[], leaseOf: (one: T) => ForeignLease | unde
     if (lease) {
       bytes += lease.identity.length + NOTICE_OVERHEAD;
       if (batch.length === MAX_NOTICES || (bytes > MAX_NOTICE_BYTES && batch.length > 0)) break;
-      batch.push({ address: lease.address, identity: lease.identity, forMs: LEASE_MS, oldSpi: undefined });
+      const { address, identity, holder } = lease;
+      batch.push({ address, identity, forMs: LEASE_MS, ageMs: ageOf(holder, ctx), oldSpi: undefined });
     }
     count += 1;
   }

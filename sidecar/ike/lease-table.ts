@@ -8,8 +8,8 @@ export type Hold =
   | { readonly kind: 'held'; readonly holder: string; readonly foreign: number | undefined }
   /** For its last identity, until somebody needs it or the time is over. */
   | { readonly kind: 'reserved'; readonly until: Instant }
-  /** By an SA of the pod with this ordinal, as it told us. */
-  | { readonly kind: 'announced'; readonly ordinal: number; readonly until: Instant };
+  /** By an SA of the pod with this ordinal that began then, as it told us. */
+  | { readonly kind: 'announced'; readonly ordinal: number; readonly began: Instant; readonly until: Instant };
 
 export interface Lease {
   readonly address: Bytes;

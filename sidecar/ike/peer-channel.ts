@@ -33,6 +33,8 @@ export interface LeaseNotice {
   readonly identity: string;
   /** The lease ends after this time unless it is told again; 0 or less: it has ended. */
   readonly forMs: number;
+  /** How long ago its session began: of two that claim one address, the younger has it. */
+  readonly ageMs: number;
   /** The responder's SPI of the SA that this session replaces; undefined when the lease is told again. */
   readonly oldSpi: string | undefined;
 }

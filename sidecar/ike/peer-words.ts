@@ -50,8 +50,9 @@ function answerOf(fields: Fields): Answer {
 }
 
 function lease(plain: Plain): LeaseNotice {
-  const { address, identity, forMs, oldSpi } = record(plain);
-  return { address: bytes(address), identity: text(identity), forMs: number(forMs), oldSpi: maybe(oldSpi, text) };
+  const { address, identity, forMs, ageMs, oldSpi } = record(plain);
+  const spans = { forMs: number(forMs), ageMs: number(ageMs) };
+  return { address: bytes(address), identity: text(identity), ...spans, oldSpi: maybe(oldSpi, text) };
 }
 
 function spentTicket(plain: Plain): SpentTicket {

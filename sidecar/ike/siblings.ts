@@ -48,7 +48,7 @@ const MAX_ANSWERS = 65_536;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** Far above what may be under way; a question that is not answered by then never will be. */
 const MAX_IN_FLIGHT = 8_192;
-/** Used tickets are told together, and soon: each could be used again at every pod that has not heard. */
+/** Used tickets are told at once, and the next ones together: each could be used again at every pod that has not heard. */
 const TELL_SPENT_MS = 200;
 const MAX_SPENT = 1_024;
 /** What was remembered for a while is looked through this often. */
@@ -63,6 +63,7 @@ export class Siblings {
   /** By the nonce of the question. */
   readonly #answers = new ShortMemory<Bytes>(MAX_ANSWERS, MAX_ANSWER_BYTES);
   #serial = 0;
+  #toldSpentAt = 0 as Instant;
   #tellSpentAt: Instant | undefined;
   #pruneAt: Instant | undefined;
 
@@ -74,6 +75,11 @@ export class Siblings {
   begin(ctx: Context): Output[] {
     if (this.#member.ordinal === undefined) return [];
     return this.#tell(this.#leases.begin(this.#others(ctx), ctx.now), ctx);
+  }
+
+  /** Another configuration is in force. */
+  configured(ctx: Context): void {
+    if (this.#member.ordinal !== undefined) this.#leases.configured(ctx);
   }
 
   #others(ctx: Context): number[] {
@@ -103,10 +109,10 @@ export class Siblings {
   /** An SA was changed, and tickets may have been spent with it: others are told of a new session that concerns them. */
   changed(before: IkeSa | undefined, sa: IkeSa | undefined, ctx: Context): Output[] {
     if (this.#member.ordinal === undefined) return [];
-    if (ctx.spent.hasNews) this.#tellSpentAt ??= later(ctx.now, TELL_SPENT_MS);
-    if (!sa || !inPhase(sa, 'established')) return [];
+    const spent = this.#tellSpent(ctx);
+    if (!sa || !inPhase(sa, 'established')) return spent;
     const isNew = !before || !inPhase(before, 'established');
-    return this.#tell(this.#leases.announce(sa, isNew, ctx), ctx);
+    return [...spent, ...this.#tell(this.#leases.announce(sa, isNew, ctx), ctx)];
   }
 
   /** A message for an SA that is not here. Undefined when no sibling can have it. @throws ProtocolError (drop) when there is no place for it. */
@@ -166,11 +172,11 @@ export class Siblings {
   }
 
   #tellSpent(ctx: Context): Output[] {
-    if (this.#tellSpentAt === undefined || this.#tellSpentAt > ctx.now) return [];
-    const tickets = ctx.spent.takeNew(MAX_SPENT);
-    this.#tellSpentAt = ctx.spent.hasNews ? later(ctx.now, TELL_SPENT_MS) : undefined;
-    if (tickets.length === 0) return [];
-    return this.#others(ctx).flatMap((to) => this.#ask(to, { kind: 'spent', tickets }, ctx));
+    const may = later(this.#toldSpentAt, TELL_SPENT_MS);
+    const tickets = ctx.now >= may ? ctx.spent.takeNew(MAX_SPENT) : [];
+    if (tickets.length > 0) this.#toldSpentAt = ctx.now;
+    this.#tellSpentAt = ctx.spent.hasNews ? later(this.#toldSpentAt, TELL_SPENT_MS) : undefined;
+    return tickets.length === 0 ? [] : this.#others(ctx).flatMap((to) => this.#ask(to, { kind: 'spent', tickets }, ctx));
   }
 
   #tell(tellings: readonly Telling[], ctx: Context): Output[] {

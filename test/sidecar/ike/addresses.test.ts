@@ -44,6 +44,7 @@ const notice = (address: string, name: string, part: Partial<Announcement> = {})
   address: parseAddress(address),
   identity: identityKey(who(name)),
   until: SOON,
+  began: NOW,
   replaces: [],
   ...part,
 });
@@ -308,8 +309,15 @@ describe('what another pod announces', () => {
     const pools = pod(0);
     pools.announce(notice('10.8.0.2', 'alice', { replaces: ['old'] }), 1, NOW);
     assert.equal(lease(pools, 'alice', { wanted: '10.8.0.2', proven: true }), '10.8.0.2');
-    assert.equal(pools.announce(notice('10.8.0.2', 'alice'), 1, NOW), 'ok');
+    assert.equal(pools.announce(notice('10.8.0.2', 'alice'), 1, NOW), 'taken');
     assert.notEqual(lease(pools, 'bob', { wanted: '10.8.0.2', now: SOON }), '10.8.0.2');
+  });
+
+  it('is the youngest of two sessions of one identity at other pods', () => {
+    const pools = pod(0);
+    const at = (ms: number) => notice('10.8.0.2', 'alice', { began: later(NOW, ms) });
+    assert.deepEqual([pools.announce(at(0), 1, NOW), pools.announce(at(5), 2, NOW)], ['ok', 'ok']);
+    assert.deepEqual([pools.announce(at(0), 1, NOW), pools.announce(at(5), 2, NOW)], ['taken', 'ok']);
   });
 
   it('is not ours to judge outside our slice', () => {
@@ -406,7 +414,7 @@ describe('the pods of a gateway', () => {
             .filter(({ holder }) => holder === session.holder);
           at(session.pod).release(session.holder, now, later(now, HOUR));
           for (const { ordinal, address, identity } of foreign)
-            at(ordinal).announce({ address, identity, until: now, replaces: [] }, session.pod, now);
+            at(ordinal).announce({ address, identity, until: now, began: now, replaces: [] }, session.pod, now);
           live.delete(client);
         };
         const arrive = (client: number, ordinal: number, wanted: string | undefined): void => {
@@ -432,6 +440,7 @@ describe('the pods of a gateway', () => {
               address: one.address,
               identity: one.identity,
               until: later(now, 100 * HOUR),
+              began: now,
               replaces: before ? [before.holder] : [],
             };
             if (at(one.ordinal).announce(told, ordinal, now) === 'ok') continue;

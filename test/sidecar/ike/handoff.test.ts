@@ -556,6 +556,20 @@ describe('words that are not what they should be', () => {
     assert.deepEqual([failures(pods.get(1)), pods.get(0).phases()], [['gone'], ['halfOpen']]);
   });
 
+  it('what a stranger says of one of the two SPIs is in nobody’s way', () => {
+    const pods = new Pods(2);
+    const peer = begun(pods);
+    const { spiI } = peer;
+    for (const stays of [true, false]) {
+      peer.spiI = stays ? '0101010101010101' : '0202020202020202';
+      authenticate(peer, pods.get(1));
+      if (stays) pods.talk();
+    }
+    peer.spiI = spiI;
+    authenticate(peer, pods.get(1));
+    assert.ok(payload(peer.hear(pods.talk())[0], 'AUTH'));
+  });
+
   it('a question to a pod that is not configured yet gets no answer', () => {
     const { question } = asked();
     const fresh = new Subject({ ordinal: 0 });

@@ -31,7 +31,13 @@ const instant = fc.oneof(fc.nat(2 ** 42), fc.constant(Number.POSITIVE_INFINITY))
 const spi = fc.constantFrom('0011223344556677', '8899aabbccddeeff');
 const ordinal = fc.nat(254);
 const lease: fc.Arbitrary<LeaseNotice> = fc.record(
-  { address, identity: identity.map(identityKey), forMs: fc.nat(100_000), oldSpi: fc.option(spi, { nil: undefined }) },
+  {
+    address,
+    identity: identity.map(identityKey),
+    forMs: fc.nat(100_000),
+    ageMs: fc.nat(100_000),
+    oldSpi: fc.option(spi, { nil: undefined }),
+  },
   plain,
 );
 const leases = fc.array(lease, { maxLength: 4 });
@@ -163,9 +169,13 @@ describe('what a sibling of another version says', () => {
     {
       ...fetchSa,
       kind: 'lease',
-      leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', forMs: 'soon', oldSpi: undefined }],
+      leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', forMs: 'soon', ageMs: 5, oldSpi: undefined }],
     },
-    { ...fetchSa, kind: 'lease', leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', forMs: 5, oldSpi: 5 }] },
+    {
+      ...fetchSa,
+      kind: 'lease',
+      leases: [{ address: Uint8Array.of(10, 8, 0, 2), identity: '2:00', forMs: 5, ageMs: 5, oldSpi: 5 }],
+    },
   ];
   it('is dropped when it is no question that we know', () => {
     for (const one of words) assert.throws(() => parseQuestion(one), dropped, JSON.stringify(one));

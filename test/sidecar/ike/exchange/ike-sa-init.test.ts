@@ -381,6 +381,15 @@ describe('IKE_SA_INIT, the initiator', () => {
     assert.deepEqual(client.endings(), ['handshake failed']);
   });
 
+  it('takes no notice of a copy of the demand for a cookie', () => {
+    const [client, first] = clientOf(connection());
+    const peer = Peer.of(client, first);
+    const [second] = answer(peer, notify(Notify.COOKIE, utf8('crumbs')));
+    assert.ok(second);
+    assert.deepEqual(answer(peer, notify(Notify.COOKIE, utf8('crumbs'))), []);
+    assert.ok(payload(answerInit(peer, second)[0], 'AUTH'));
+  });
+
   it('takes no notice of a copy of the demand for another group', () => {
     const [client, first] = clientOf(connection());
     const peer = Peer.of(client, first);

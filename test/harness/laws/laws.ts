@@ -8,10 +8,10 @@ import type { Payload } from '../../../sidecar/ike/wire/payload.ts';
 import { Notify } from '../../../sidecar/ike/wire/registry.ts';
 import { encryptedMessage, message } from '../arbitrary-payload.ts';
 import { config, policy } from '../policy.ts';
+import { Continuation, sends } from './continuation.ts';
 import { mangled } from './mangled.ts';
 import { type Harvest, harvest, type Moment } from './moments.ts';
 import { edit, edited, type Said, said, spoken } from './said.ts';
-import { Subject, sends } from './subject.ts';
 
 let made: Harvest | undefined;
 export const honest = (): Harvest => (made ??= harvest());
@@ -23,13 +23,13 @@ const moment = (): fc.Arbitrary<Moment> => fc.constantFrom(...honest().moments);
 /** In every phase, messages of every kind from a peer with the right keys: no exception but ProtocolError, and nothing left behind. */
 export const authenticMessages = () =>
   fc.property(moment(), fc.array(said, { minLength: 1, maxLength: 4 }), (at, messages) => {
-    const subject = new Subject(at);
+    const subject = new Continuation(at);
     for (const one of messages) sayTwice(subject, one);
     subject.beLeft();
   });
 
 /** RFC 7296 §2.1: a request is answered as often as it comes, with the same bytes, and has its effect once. */
-function sayTwice(subject: Subject, one: Said): void {
+function sayTwice(subject: Continuation, one: Said): void {
   const { sa } = subject;
   if (!sa) return;
   const message = spoken(one, sa, honest().overheard);
@@ -52,7 +52,7 @@ const isResponse = (bytes: Bytes): boolean => decodeMessage(bytes).response;
 /** First requests that are nearly right: an SA at most for each, the same answer to a copy, a cookie first when that is the rule. */
 export const firstRequests = () =>
   fc.property(gatewayMoment(), fc.nat(1_000), fc.array(edit, { maxLength: 3 }), fc.boolean(), (at, like, edits, cookies) => {
-    const subject = new Subject(at, policy({ config: config({ ike: { cookieThreshold: cookies ? 0 : 100 } }) }));
+    const subject = new Continuation(at, policy({ config: config({ ike: { cookieThreshold: cookies ? 0 : 100 } }) }));
     const requests = honest().overheard.filter(({ exchange, response }) => !response && isFirstExchange(exchange));
     const { exchange, payloads } = requests[like % requests.length] ?? { exchange: 0, payloads: [] };
     const changed = edits.reduce<readonly Payload[]>(edited, payloads);
@@ -74,7 +74,7 @@ const cookieIn = (datagram: Bytes): Payload | undefined => decodeMessage(datagra
 /** Any message in clear, whether its SPIs are known or not: what has keys is not moved by it. */
 export const clearMessages = () =>
   fc.property(moment(), message, fc.boolean(), fc.boolean(), (at, content, known, first) => {
-    const subject = new Subject(at);
+    const subject = new Continuation(at);
     const { sa } = subject;
     const spis = known && sa ? { spiI: sa.spiI, spiR: first ? '0'.repeat(16) : sa.spiR } : {};
     strange(subject, encodeMessage({ ...content, ...spis }));
@@ -83,7 +83,7 @@ export const clearMessages = () =>
 /** Something that looks encrypted, for an SA that exists. */
 export const forgedMessages = () =>
   fc.property(moment(), encryptedMessage, (at, { header, first, fragment, body }) => {
-    const subject = new Subject(at);
+    const subject = new Continuation(at);
     const { sa } = subject;
     const known = sa ? { ...header, spiI: sa.spiI, spiR: sa.spiR } : header;
     strange(subject, concat(encodePrefix(known, { first, fragment, bodyLength: body.length }), body));
@@ -92,13 +92,13 @@ export const forgedMessages = () =>
 /** Honest datagrams with bytes changed, cut off or added; and noise. */
 export const mangledDatagrams = () =>
   fc.property(moment(), mangled(honest().datagrams), (at, { honest: original, bytes }) => {
-    const subject = new Subject(at);
+    const subject = new Continuation(at);
     if (hex(bytes) === hex(original)) subject.hear(bytes);
     else strange(subject, bytes);
   });
 
 /** RFC 7296 §2.21.1: a stranger's message moves nothing that has keys, and what answers it is never longer than it, and no answer to an answer. */
-function strange(subject: Subject, datagram: Bytes): readonly Bytes[] {
+function strange(subject: Continuation, datagram: Bytes): readonly Bytes[] {
   const before = subject.secured();
   const { waits } = subject;
   const answers = sends(subject.hear(datagram)).map((output) => output.bytes);

@@ -6,8 +6,8 @@ import { inPhase, type PhaseName } from '../../../sidecar/ike/sa.ts';
 import { encodeMessage, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
 import { notify } from '../../../sidecar/ike/wire/payload.ts';
 import { Exchange, Notify } from '../../../sidecar/ike/wire/registry.ts';
+import { Continuation, sends } from '../../harness/laws/continuation.ts';
 import * as laws from '../../harness/laws/laws.ts';
-import { Subject, sends } from '../../harness/laws/subject.ts';
 import { config, connection, policy } from '../../harness/policy.ts';
 import { type Node, World } from '../../harness/world.ts';
 
@@ -58,7 +58,7 @@ describe('a peer with the right keys', () => {
     for (const moment of moments)
       for (const exchange of Object.values(Exchange))
         for (const response of [false, true]) {
-          const subject = new Subject(moment);
+          const subject = new Continuation(moment);
           const honest = overheard.find((one) => one.exchange === exchange && one.response === response);
           const message = { exchange, response, payloads: honest?.payloads ?? [] };
           for (const bytes of subject.from(message, { idOffset: 0, limit: 60_000 })) subject.hear(bytes);
@@ -71,9 +71,9 @@ describe('a peer with the right keys', () => {
 
   it('has the same keys as we, on both sides of every SA', () => {
     for (const moment of moments) {
-      const { sa } = new Subject(moment);
+      const { sa } = new Continuation(moment);
       if (!sa || !inPhase(sa, 'established')) continue;
-      const others = moments.map((other) => new Subject(other).sa).filter((other) => other?.spiI === sa.spiI);
+      const others = moments.map((other) => new Continuation(other).sa).filter((other) => other?.spiI === sa.spiI);
       for (const other of others)
         if (other && inPhase(other, 'established') && other.spiR === sa.spiR) assert.deepEqual(other.phase.keys, sa.phase.keys);
     }
@@ -129,7 +129,7 @@ describe('a stranger', () => {
 
   it('is never answered when it sends answers', () => {
     for (const moment of moments) {
-      const subject = new Subject(moment);
+      const subject = new Continuation(moment);
       if (subject.waits) continue;
       for (const exchange of Object.values(Exchange))
         for (const spiR of ['0'.repeat(16), subject.sa?.spiR ?? '']) {

@@ -20,7 +20,7 @@ import type { Said } from './said.ts';
 const crypto = cryptography('auto');
 const NOBODY: Path = { local: '198.51.100.1:4500', remote: '192.0.2.99:4500' };
 
-export class Subject {
+export class Continuation {
   readonly sas: SaTable;
   readonly gateway: Gateway;
   readonly #moment: Moment;

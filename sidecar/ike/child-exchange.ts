@@ -2,7 +2,7 @@
 import { type AskedChild, acceptChild, type Child, type Traffic } from './child.ts';
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
-import { errorOf, findNotify, NONCE_BYTES, type Notifies, nameOfNotify } from './first-exchange.ts';
+import { errorOf, findNotify, hasUnknownError, NONCE_BYTES, type Notifies, nameOfNotify } from './first-exchange.ts';
 import { type InPhase, type Instant, type Intent, later } from './sa.ts';
 import { event, type Output, which } from './step.ts';
 import { fraction } from './window.ts';
@@ -49,8 +49,9 @@ export const agreement = ({
   ke,
   tsi,
   tsr,
+  notifies,
 }: ChildAnswer): (AskedChild & { readonly nonce: PayloadOf<'NONCE'> }) | undefined =>
-  sa && nonce && tsi && tsr ? { sa, nonce, ke, tsi, tsr } : undefined;
+  sa && nonce && tsi && tsr && !hasUnknownError(notifies) ? { sa, nonce, ke, tsi, tsr } : undefined;
 
 export const withChildren = (sa: InPhase<'established'>, children: readonly Child[]): InPhase<'established'> => ({
   ...sa,

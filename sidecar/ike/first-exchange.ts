@@ -95,6 +95,11 @@ export function respondInClear(request: Header, payloads: readonly Payload[], pa
 /** The first notify of the error range (RFC 7296 §3.10.1). */
 export const errorOf = (notifies: Notifies): PayloadOf<'N'> | undefined => notifies.find((n) => n.notify < 16_384);
 
+/** RFC 7296 §3.10.1: an error that we do not recognize in a response means "that the corresponding request has failed entirely". */
+export const hasUnknownError = (notifies: Notifies): boolean =>
+  notifies.some((n) => n.notify < 16_384 && !KNOWN_NOTIFIES.has(n.notify));
+const KNOWN_NOTIFIES: ReadonlySet<number> = new Set(Object.values(Notify));
+
 export const nameOfNotify = (number: number): string =>
   Object.entries(Notify).find(([, value]) => value === number)?.[0] ?? `notify ${number}`;
 

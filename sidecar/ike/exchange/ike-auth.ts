@@ -19,7 +19,15 @@ import {
 import { askForAddresses, assignAddresses, assignedAddresses } from '../configuration.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
-import { answeredHandshake, errorOf, findNotify, type Notifies, nameOfNotify, SESSION_LIMIT } from '../first-exchange.ts';
+import {
+  answeredHandshake,
+  errorOf,
+  findNotify,
+  hasUnknownError,
+  type Notifies,
+  nameOfNotify,
+  SESSION_LIMIT,
+} from '../first-exchange.ts';
 import {
   type Established,
   type FirstMessages,
@@ -262,7 +270,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const inner = assignedAddresses(answer.cp);
   const bare = establish(sa, who, ctx);
   const addressed: EstablishedSa = { ...bare, phase: { ...bare.phase, inner } };
-  const asked = childOf(answer);
+  const asked = hasUnknownError(answer.notifies) ? undefined : childOf(answer);
   const child = asked
     ? withChild(addressed, concludeChild(addressed, phase.offer, asked, first, ctx))
     : noChild(addressed, answer.notifies);

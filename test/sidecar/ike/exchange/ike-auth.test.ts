@@ -425,6 +425,12 @@ describe('IKE_AUTH, the initiator', () => {
       );
     });
 
+  it('takes no child from an answer with an error that nobody knows', () => {
+    const { client, peer, request } = begun();
+    answerAuth(peer, request, { change: adding(notify(9_999 as Notify)) });
+    assert.deepEqual([client.session().children, client.endings()], [[], []]);
+  });
+
   it('ignores what is not protected, or not by the right keys', () => {
     const { client, peer, request } = begun();
     assert.deepEqual(

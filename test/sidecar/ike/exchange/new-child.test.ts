@@ -190,6 +190,17 @@ describe('a further child, the initiator', () => {
       assert.deepEqual([subject.session().children.length, subject.children.size, subject.endings()], [1, 1, []]);
     });
 
+  it('has failed when there is an error in the answer that nobody knows, and not for a status', () => {
+    for (const [unknown, expected] of [
+      [9_999, 1],
+      [49_999, 2],
+    ] as const) {
+      const { subject, peer, ask } = client();
+      answerChild(peer, ask(), { groups: [Ke.NONE], change: (all) => [...all, notify(unknown as Notify)] });
+      assert.equal(subject.session().children.length, expected);
+    }
+  });
+
   it('is fatal when the answer is malformed', () => {
     const { subject, peer, ask } = client();
     ask();

@@ -43,7 +43,6 @@ export type ClosedWhy =
   | 'authentication failed'
   | 'handshake failed'
   | 'handed over'
-  | 'address taken'
   | 'shutdown'
   | 'protocol error'
   | 'internal error';

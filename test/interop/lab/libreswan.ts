@@ -6,8 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine, Output } from './machine.ts';
 import { mountRoot } from './peer-root.ts';
 import { PATIENCE_MS, type Program } from './program.ts';
+import { PATH } from './tools.ts';
 
 const PEERS = join(import.meta.dirname, '../libreswan');
+const IPSEC = '/usr/sbin/ipsec';
+/** Longer than its own time for retransmissions where a scenario shortens that. */
+const UP_LIMIT_S = 6;
 const NSS = 'var/lib/ipsec/nss';
 
 export interface LibreswanPlace {
@@ -22,7 +26,7 @@ export interface LibreswanPlace {
 
 export class Libreswan {
   readonly #place: LibreswanPlace;
-  readonly #pluto: Program;
+  #pluto: Program;
 
   private constructor(place: LibreswanPlace, pluto: Program) {
     this.#place = place;
@@ -31,34 +35,65 @@ export class Libreswan {
 
   /** Done when it answers. */
   static async start(place: LibreswanPlace): Promise<Libreswan> {
-    const { root, at, machine, scenario, shim } = place;
+    const { root, at, shim } = place;
     mountRoot({ root, at, peer: PEERS, scratch: [NSS] });
     copyFileSync(shim, join(at, 'tmp/shim.so'));
-    execFileSync('chroot', [at, '/bin/bash', '-c', 'mkdir -p /run/pluto; exec /usr/sbin/ipsec initnss'], { stdio: 'pipe' });
-    const config = ['--config', `/peer/${scenario}/ipsec.conf`, '--secretsfile', '/peer/ipsec.secrets'];
-    const argv = ['env', 'LD_PRELOAD=/tmp/shim.so', '/usr/libexec/ipsec/pluto', '--nofork', '--stderrlog', ...config];
-    const peer = new Libreswan(place, machine.start(`libreswan-${machine.name}`, ['chroot', at, ...argv]));
+    const initialize = 'mkdir -p /run/pluto; exec /usr/sbin/ipsec initnss';
+    execFileSync('chroot', [at, '/bin/bash', '-c', initialize], { stdio: 'pipe', env: { PATH } });
+    const peer = new Libreswan(place, startPluto(place));
     await peer.#answers();
     return peer;
+  }
+
+  /** Killed without a word and started again: no key of a ticket and no connection is left. */
+  async restart(): Promise<void> {
+    await this.#pluto.kill();
+    this.#pluto = startPluto(this.#place);
+    await this.#answers();
   }
 
   kill(): Promise<void> {
     return this.#pluto.kill();
   }
 
+  /** SIGSTOP makes it silent, SIGCONT lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#pluto.signal(signal);
+  }
+
   /** Loads a connection of its ipsec.conf. */
   async add(connection: string): Promise<void> {
-    await this.must('addconn', '--config', `/peer/${this.#place.scenario}/ipsec.conf`, connection);
+    const said = await this.must('addconn', '--config', `/peer/${this.#place.scenario}/ipsec.conf`, connection);
+    if (!/: added /.test(said)) throw new Error(`libreswan did not load ${connection}:\n${said}`);
   }
 
   /** @throws Error with what it said when the child does not come up. */
   async up(connection: string): Promise<string> {
-    return this.must('up', connection);
+    const { text } = await this.tryUp(connection);
+    if (!/established Child SA using/.test(text)) throw new Error(`libreswan did not bring up ${connection}:\n${text}`);
+    return text;
   }
 
-  /** Leaves with its ticket kept. It tells the other side by a DELETE unless it was told not to. */
+  /** What it said; it goes on trying behind our back unless it succeeds. */
+  async tryUp(connection: string): Promise<Output> {
+    return this.#place.machine.run('timeout', String(UP_LIMIT_S), 'chroot', this.#place.at, IPSEC, 'up', connection);
+  }
+
+  /** It tries and gives up. @throws Error when it succeeds. */
+  async fails(connection: string): Promise<string> {
+    const { text } = await this.tryUp(connection);
+    if (/established Child SA using/.test(text)) throw new Error(`libreswan brought up ${connection}:\n${text}`);
+    return text;
+  }
+
+  /** Leaves with its ticket kept. The other side gets a DELETE unless it was told to leave silently. */
   async suspend(connection: string): Promise<void> {
     await this.must('whack', '--suspend', '--name', connection);
+  }
+
+  /** No DELETE from now on, as when its network is gone. */
+  async leaveSilently(): Promise<void> {
+    await this.must('whack', '--impair', 'send-no-delete');
   }
 
   /** @throws Error when the command fails. */
@@ -69,7 +104,7 @@ export class Libreswan {
   }
 
   ipsec(...args: readonly string[]): Promise<Output> {
-    return this.#place.machine.run('chroot', this.#place.at, '/usr/sbin/ipsec', ...args);
+    return this.#place.machine.run('chroot', this.#place.at, IPSEC, ...args);
   }
 
   /** Waits until its log has this `times` times. */
@@ -92,4 +127,11 @@ export class Libreswan {
       await pause(50);
     }
   }
+}
+
+function startPluto({ machine, at, scenario }: LibreswanPlace): Program {
+  const config = `--config /peer/${scenario}/ipsec.conf --secretsfile /peer/ipsec.secrets`;
+  // A killed one leaves these behind.
+  const begin = `rm -f /run/pluto/*; LD_PRELOAD=/tmp/shim.so exec /usr/libexec/ipsec/pluto --nofork --stderrlog ${config}`;
+  return machine.start(`libreswan-${machine.name}`, ['chroot', at, '/bin/bash', '-c', begin]);
 }

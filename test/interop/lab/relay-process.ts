@@ -3,7 +3,7 @@
  * balancer does. Each client has a port of its own towards each gateway port. What passes is told to the parent; it can be held.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import type { RelayOrder, RelayReport } from './relay.ts';
+import type { Loss, RelayOrder, RelayReport, Way } from './relay.ts';
 
 const PORTS = [500, 4500] as const;
 /** RFC 7296 §3.1: the exchange type, behind the SPIs. */
@@ -18,14 +18,19 @@ interface Flow {
 const [, , address = '', ...targets] = process.argv;
 const flows = new Map<string, Flow>();
 let held: (() => void)[] | undefined;
-let lost = false;
+let lost: Loss = 'nothing';
+/** What came last of each exchange. */
+const seen = new Map<number, () => void>();
 
 for (const [index, port] of PORTS.entries()) {
   const socket = createSocket('udp4');
   socket.on('message', (bytes, { address: from, port: fromPort }) => {
     const back = (answer: Buffer) => socket.send(answer, fromPort, from);
     const flow = flowOf(`${from}:${fromPort} ${port}`, back);
-    pass('to gateway', port, bytes, () => flow.upstream.send(bytes, port, targets[index] ?? targets[0]));
+    const target = () => targets[index] ?? targets[0];
+    const exchange = exchangeOf(port, bytes);
+    if (exchange !== undefined) seen.set(exchange, () => createSocket('udp4').send(bytes, port, target()));
+    pass('to gateway', port, bytes, () => flow.upstream.send(bytes, port, target()));
   });
   socket.bind(port, address, () => tell({ report: 'open', port }));
 }
@@ -37,12 +42,13 @@ process.on('message', (order: RelayOrder) => {
     held = undefined;
     for (const send of waiting) send();
   }
-  if (order.order === 'lose') lost = order.all;
+  if (order.order === 'lose') lost = order.what;
   // Another port from now on, as after the restart of a NAT.
   if (order.order === 'rebind') {
     for (const { upstream } of flows.values()) upstream.close();
     flows.clear();
   }
+  if (order.order === 'replay') seen.get(order.exchange)?.();
   if (order.order === 'retarget') targets.splice(0, targets.length, ...order.targets);
   tell({ report: 'done', order: order.order });
 });
@@ -59,14 +65,24 @@ function flowOf(key: string, back: Flow['back']): Flow {
   return flow;
 }
 
-function pass(way: 'to gateway' | 'to client', port: number, bytes: Buffer, send: () => void): void {
-  const header = port === 4500 ? bytes.subarray(MARKER_LENGTH) : bytes;
-  const isIke = port === 500 || (bytes.length > MARKER_LENGTH && bytes.readUInt32BE(0) === 0);
-  if (isIke && header.length > EXCHANGE_AT)
-    tell({ report: 'ike', way, exchange: header[EXCHANGE_AT] ?? 0, held: held !== undefined });
-  if (lost) return;
+function pass(way: Way, port: number, bytes: Buffer, send: () => void): void {
+  const exchange = exchangeOf(port, bytes);
+  if (exchange !== undefined) tell({ report: 'ike', way, exchange, held: held !== undefined });
+  if (isLost(way, exchange)) return;
   if (held) held.push(send);
   else send();
+}
+
+function isLost(way: Way, exchange: number | undefined): boolean {
+  if (lost === 'nothing' || lost === 'everything') return lost === 'everything';
+  return lost.way === way && lost.exchange === exchange;
+}
+
+/** Undefined: ESP, or something else that is not IKE. */
+function exchangeOf(port: number, bytes: Buffer): number | undefined {
+  const header = port === 4500 ? bytes.subarray(MARKER_LENGTH) : bytes;
+  const isIke = port === 500 || (bytes.length > MARKER_LENGTH && bytes.readUInt32BE(0) === 0);
+  return isIke ? header[EXCHANGE_AT] : undefined;
 }
 
 function tell(report: RelayReport): void {

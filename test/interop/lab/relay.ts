@@ -14,18 +14,22 @@ export const EXCHANGE = {
   IKE_SESSION_RESUME: 38,
 } as const;
 
+export type Way = 'to gateway' | 'to client';
+export type Loss = 'everything' | 'nothing' | { readonly exchange: number; readonly way: Way };
+
 export type RelayOrder =
   /** Datagrams wait from now on, or go all at once. */
   | { readonly order: 'hold' | 'release' | 'rebind' }
-  /** All that comes is thrown away, or none. */
-  | { readonly order: 'lose'; readonly all: boolean }
+  | { readonly order: 'lose'; readonly what: Loss }
+  /** What last went to the gateway in this exchange comes again, from somebody else. */
+  | { readonly order: 'replay'; readonly exchange: number }
   /** Addresses of gateways for ports 500 and 4500. */
   | { readonly order: 'retarget'; readonly targets: readonly string[] };
 
 export type RelayReport =
   | { readonly report: 'open'; readonly port: number }
   | { readonly report: 'done'; readonly order: string }
-  | { readonly report: 'ike'; readonly way: 'to gateway' | 'to client'; readonly exchange: number; readonly held: boolean };
+  | { readonly report: 'ike'; readonly way: Way; readonly exchange: number; readonly held: boolean };
 
 export class Relay {
   readonly #process: ChildProcess;
@@ -62,12 +66,21 @@ export class Relay {
     return this.#order({ order: 'release' });
   }
 
-  lose(all: boolean): Promise<void> {
-    return this.#order({ order: 'lose', all });
+  /** Throws it away from now on, until another order. */
+  lose(what: 'everything' | 'nothing'): Promise<void> {
+    return this.#order({ order: 'lose', what });
+  }
+
+  loseExchange(exchange: keyof typeof EXCHANGE, way: Way): Promise<void> {
+    return this.#order({ order: 'lose', what: { exchange: EXCHANGE[exchange], way } });
   }
 
   rebind(): Promise<void> {
     return this.#order({ order: 'rebind' });
+  }
+
+  replay(exchange: keyof typeof EXCHANGE): Promise<void> {
+    return this.#order({ order: 'replay', exchange: EXCHANGE[exchange] });
   }
 
   retarget(...targets: readonly string[]): Promise<void> {
@@ -75,7 +88,7 @@ export class Relay {
   }
 
   /** Waits until a message of this exchange is held on its way. */
-  async holds(exchange: keyof typeof EXCHANGE, way: 'to gateway' | 'to client'): Promise<void> {
+  async holds(exchange: keyof typeof EXCHANGE, way: Way): Promise<void> {
     const wanted = EXCHANGE[exchange];
     await this.#reported(
       (one, index) => index >= this.#heldSince && one.report === 'ike' && one.held && one.exchange === wanted && one.way === way,

@@ -11,10 +11,10 @@ export const scenario: Scenario = {
     const peer = await lab.strongSwan('initiator');
 
     const { inner } = await lab.step('the first messages are lost, retransmissions arrive', async () => {
-      await relay.lose(true);
+      await relay.lose('everything');
       const initiated = peer.initiate('net');
       await peer.says(/retransmit 1 of request with message ID 0/);
-      await relay.lose(false);
+      await relay.lose('nothing');
       await initiated;
       await peer.says(/local host is behind NAT/);
       return gateway.session();

@@ -208,6 +208,8 @@ export class Gateway {
 
   /** Nobody here; perhaps a sibling has it. */
   #unknown(message: Message, datagram: Bytes, path: Path, ctx: Context): Outputs {
+    // An SA that is taken over wants an address too.
+    if (!this.#siblings.settled(ctx.now)) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, NOT_READY);
     const asked = this.#siblings.receive(message, { path, bytes: datagram }, ctx);
     if (asked) return asked;
     throw new ProtocolError('drop', Notify.INVALID_IKE_SPI, UNKNOWN_SPI);

@@ -68,6 +68,17 @@ function template(pods: Pods): IkeSa {
 const failures = (pod: Subject): string[] => pod.named('hand-off-failed').map(({ reason }) => reason);
 
 describe('an SA whose IKE_AUTH reaches another pod', () => {
+  it('is not taken over before that pod knows which of its addresses its siblings hold', () => {
+    const pods = new Pods(2);
+    const peer = begun(pods);
+    pods.replace(1, gatewayOf({ config: config({ peers: { replicas: 2 } }) }, { ordinal: 1, seed: 40 }));
+    assert.equal(authenticate(peer, pods.get(1)), undefined);
+    assert.deepEqual(pods.get(1).drops(), ['not-ready']);
+    pods.talk(); // HDR(A,B,1), SK {IDi, AUTH, ...}  -->  pod 1, once more
+    authenticate(peer, pods.get(1));
+    assert.ok(payload(peer.hear(pods.talk())[0], 'AUTH'));
+  });
+
   it('is fetched from the pod that its SPI names, and goes on here; the other one has it no more', () => {
     const pods = new Pods(2);
     const peer = begun(pods);

@@ -57,6 +57,7 @@ async function main(): Promise<number> {
 }
 
 function removeEmptyFolder(): void {
+  if (!existsSync(folder)) return;
   const left = readdirSync(folder, { recursive: true, withFileTypes: true }).some((entry) => entry.isFile());
   if (!left) rmSync(folder, { recursive: true });
 }

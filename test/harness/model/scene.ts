@@ -58,6 +58,7 @@ class Scene {
     pardon: () => this.operator.pardon(),
     jump: ({ ms }) => {
       this.world.now = later(this.world.now, ms);
+      this.operator.upheaval += ms; // what was under way still is
     },
   };
 

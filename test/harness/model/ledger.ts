@@ -84,6 +84,11 @@ export class Ledger {
     return this.#operator.loaded(pod).config.tickets.revokeOnDelete && anywhere(this.#served, state.spiR);
   }
 
+  /** Nobody else has been given what the ticket remembers. */
+  hasAddresses(ticket: Bytes): boolean {
+    return this.#isLastHolder(this.read(ticket).state);
+  }
+
   /** What a gateway says. `spiI`: of the first request that it just received, if it was one. */
   gatewaySaid(pod: Node, event: Event, spiI: string | undefined): void {
     switch (event.name) {
@@ -131,10 +136,14 @@ export class Ledger {
     const id = hex(state.ticketId);
     assert(!has(this.#used, pod, id), `${pod.name} took a ticket twice`);
     add(this.#used, pod, id);
-    const kept = state.inner.every((address) => this.#holders.get(hex(address)) === hex(state.idI.data));
-    if (kept) assert.deepEqual(inner.map(hex), state.inner.map(hex), 'a resumed session keeps its inner addresses');
+    if (this.#isLastHolder(state))
+      assert.deepEqual(inner.map(hex), state.inner.map(hex), 'a resumed session keeps its inner addresses');
     const sa = [...pod.sas.values()].find((one) => one.spiI === spiI);
     if (sa) inherits(sa, state);
+  }
+
+  #isLastHolder({ inner, idI }: TicketState): boolean {
+    return inner.every((address) => this.#holders.get(hex(address)) === hex(idI.data));
   }
 
   #attempt(spiI: string | undefined): Known {

@@ -126,15 +126,25 @@ class Scene {
 
   #comes(person: Subscriber): void {
     const [before] = person.node.sessions();
+    const contested = person.hand !== undefined && !this.ledger.hasAddresses(person.hand.ticket);
     person.connect();
-    const verdicts = this.world.pods().map((pod) => this.#verdict(person, pod));
+    const verdicts = contested ? [] : this.world.pods().map((pod) => this.#verdict(person, pod));
     this.world.run(6_000);
+    if (contested && person.node.sessions().length === 0) this.#comesInFull(person);
     const [session, ...others] = person.node.sessions();
     assert(session && others.length === 0, `${person.node.name} cannot connect`);
-    if (verdicts.every((one) => one === 'good')) assert.equal(session.kind, 'resumed', 'a good ticket was refused');
-    if (verdicts.every((one) => one === 'bad')) assert.equal(session.kind, 'full', 'a ticket that is no good was taken');
+    if (!contested && verdicts.every((one) => one === 'good')) assert.equal(session.kind, 'resumed', 'a good ticket was refused');
+    if (!contested && verdicts.every((one) => one === 'bad'))
+      assert.equal(session.kind, 'full', 'a ticket that is no good was taken');
     assert(session.children.length > 0, `${person.node.name} has no child`);
     if (session.kind === 'resumed' && before) this.#hasGone(before.spiR);
+  }
+
+  /** A pod that did not know gave it its former address, which meanwhile is another's, and had to end it. */
+  #comesInFull(person: Subscriber): void {
+    assert.equal(person.hand, undefined, 'the gateway deleted the SA: its ticket is void');
+    person.connect();
+    this.world.run(6_000);
   }
 
   /** RFC 5723 §4.3.4: the old SA, if it was alive, has gone silently, wherever it was. */

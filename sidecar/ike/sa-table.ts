@@ -1,6 +1,6 @@
 /** All SAs of a gateway, found by our SPI, by a peer's first request, by the peer's identity and by a child's SPI. */
 import { parseEndpoint } from './endpoint.ts';
-import { type Identity, type IkeSa, ownSpi } from './sa.ts';
+import { type Established, type Identity, type IkeSa, ownSpi } from './sa.ts';
 import { hex } from './wire/bytes.ts';
 
 export class SaTable {
@@ -100,12 +100,15 @@ export class SaTable {
   }
 }
 
-/** Most steps of a session change nothing that it is found by. */
-const standsAlike = (before: IkeSa, after: IkeSa): boolean =>
-  before.phase.name === 'established' &&
-  after.phase.name === 'established' &&
-  before.phase.remote === after.phase.remote &&
-  before.phase.children === after.phase.children;
+/** Most steps of a session change nothing that it is found by. By value: an SA that has just been decoded keeps its place among the others. */
+const standsAlike = ({ phase: before }: IkeSa, { phase: after }: IkeSa): boolean =>
+  before.name === 'established' &&
+  after.name === 'established' &&
+  (before.remote === after.remote || peerKey(before.remote) === peerKey(after.remote)) &&
+  (before.children === after.children || sameSpis(before.children, after.children));
+
+const sameSpis = (one: Established['children'], other: Established['children']): boolean =>
+  one.length === other.length && one.every(({ spiIn }, at) => spiIn === other[at]?.spiIn);
 
 /** An IPv4 address, or the /64 of an IPv6 address: what one host can choose from (RFC 8019 §4.2). */
 function sourceOf(remote: string): string {

@@ -71,4 +71,17 @@ export const found: Readonly<Record<string, Schedule>> = {
       { ...connect, wait: 149 },
     ],
   },
+  'an SA that has just been decoded has another place among those of its client': {
+    setting: plain,
+    actions: [
+      connect,
+      { wait: 0, do: 'weather', lost: 0, doubled: 0, late: 193 },
+      { wait: 27_511, do: 'want', client: 0, side: 'both', want: 'rekeyIke' },
+      connect,
+      { wait: 269, do: 'revoke', what: 'identity', client: 0 },
+      { wait: 4, do: 'want', client: 0, side: 'client', want: 'rekeyIke' },
+      { wait: 85, do: 'want', client: 0, side: 'client', want: 'rekeyIke' },
+      { ...connect, wait: 1 },
+    ],
+  },
 };

@@ -84,9 +84,10 @@ export class Ledger {
     return this.#operator.loaded(pod).config.tickets.revokeOnDelete && anywhere(this.#served, state.spiR);
   }
 
-  /** Nobody else has been given what the ticket remembers. */
-  hasAddresses(ticket: Bytes): boolean {
-    return this.#isLastHolder(this.read(ticket).state);
+  /** A session that comes of it now may end within `ms`: somebody else has its address meanwhile, or it must authenticate anew. */
+  isShortLived(ticket: Bytes, ms: number): boolean {
+    const { state } = this.read(ticket);
+    return !this.#isLastHolder(state) || state.reauthenticateBy <= this.#world.now + ms;
   }
 
   /** What a gateway says. `spiI`: of the first request that it just received, if it was one. */

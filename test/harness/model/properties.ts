@@ -24,7 +24,8 @@ export const moves = (length: number) =>
 export const repeats = (length: number) =>
   fc.property(schedules(length), (schedule) => same(perform(schedule), perform(schedule)));
 
-function same(one: readonly string[], other: readonly string[]): void {
+/** Of two runs. */
+export function same(one: readonly string[], other: readonly string[]): void {
   const at = one.findIndex((line, index) => line !== other[index]);
   assert(at === -1, `step ${at}: ${one[at]} is not ${other[at]}`);
   assert.equal(other.length, one.length);

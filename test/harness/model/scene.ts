@@ -17,6 +17,8 @@ import { Transcript } from './transcript.ts';
 
 /** Longer than a dead peer, a lease and a refused rekey take to be over. */
 const SETTLE_MS = 150_000;
+/** Time for everything that may come before a session in fair weather. */
+const CONNECT_MS = 6_000;
 
 /** Runs it from start to end and answers all that came out of every gateway and client. @throws AssertionError */
 export function perform(schedule: Schedule, table?: () => SaTable): readonly string[] {
@@ -126,25 +128,26 @@ class Scene {
 
   #comes(person: Subscriber): void {
     const [before] = person.node.sessions();
-    const contested = person.hand !== undefined && !this.ledger.hasAddresses(person.hand.ticket);
+    const shortLived = person.hand !== undefined && this.ledger.isShortLived(person.hand.ticket, CONNECT_MS);
     person.connect();
-    const verdicts = contested ? [] : this.world.pods().map((pod) => this.#verdict(person, pod));
-    this.world.run(6_000);
-    if (contested && person.node.sessions().length === 0) this.#comesInFull(person);
+    const verdicts = shortLived ? [] : this.world.pods().map((pod) => this.#verdict(person, pod));
+    this.world.run(CONNECT_MS);
+    if (shortLived && person.node.sessions().length === 0) this.#comesInFull(person);
     const [session, ...others] = person.node.sessions();
     assert(session && others.length === 0, `${person.node.name} cannot connect`);
-    if (!contested && verdicts.every((one) => one === 'good')) assert.equal(session.kind, 'resumed', 'a good ticket was refused');
-    if (!contested && verdicts.every((one) => one === 'bad'))
+    if (!shortLived && verdicts.every((one) => one === 'good'))
+      assert.equal(session.kind, 'resumed', 'a good ticket was refused');
+    if (!shortLived && verdicts.every((one) => one === 'bad'))
       assert.equal(session.kind, 'full', 'a ticket that is no good was taken');
     assert(session.children.length > 0, `${person.node.name} has no child`);
     if (session.kind === 'resumed' && before) this.#hasGone(before.spiR);
   }
 
-  /** A pod that did not know gave it its former address, which meanwhile is another's, and had to end it. */
+  /** The gateway had to end what came of the ticket. */
   #comesInFull(person: Subscriber): void {
     assert.equal(person.hand, undefined, 'the gateway deleted the SA: its ticket is void');
     person.connect();
-    this.world.run(6_000);
+    this.world.run(CONNECT_MS);
   }
 
   /** RFC 5723 §4.3.4: the old SA, if it was alive, has gone silently, wherever it was. */

@@ -21,7 +21,15 @@ const order: Order = JSON.parse(process.argv[2] ?? '{}');
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 process.on('disconnect', () => process.exit(EXIT_INTERRUPTED));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(EXIT_INTERRUPTED));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    say('interrupted');
+    process.exit(EXIT_INTERRUPTED);
+  });
+}
+
+// What a scenario no longer waits for may fail when it is over; it has said what matters.
+process.on('unhandledRejection', (error) => say(`afterwards: ${error instanceof Error ? error.message : error}`));
 
 // Names of network namespaces and of machines' roots are nobody else's.
 execFileSync('mount', ['-t', 'tmpfs', 'lab', '/run'], { env: { PATH } });

@@ -12,11 +12,12 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { prepareRoots } from './lab/roots.ts';
+import { peerVersions, prepareRoots } from './lab/roots.ts';
 import { prepareShim, shimFile } from './lab/shim.ts';
 import { installTools, PATH } from './lab/tools.ts';
 
 const EXIT_FAILED = 1;
+const EXIT_KILLED = 143;
 const INSIDE = join(import.meta.dirname, 'inside.ts');
 const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
 
@@ -30,6 +31,12 @@ if (process.platform !== 'linux' || process.getuid?.() !== 0) {
   process.exit(EXIT_FAILED);
 }
 
+const jobs = Number(values.jobs);
+if (!Number.isInteger(jobs) || jobs < 1 || jobs > 16) {
+  process.stderr.write(`--jobs: not a whole number from 1 to 16: "${values.jobs}"\n`);
+  process.exit(EXIT_FAILED);
+}
+
 const began = performance.now();
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-interop-'));
 try {
@@ -38,26 +45,22 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   process.exitCode = EXIT_FAILED;
 } finally {
-  removeEmptyFolder();
+  // What passed has removed its files; what failed is kept to be looked at, what was interrupted is not.
+  const keep = process.exitCode === EXIT_FAILED || values.keep;
+  if (!keep || (existsSync(folder) && readdirSync(folder).length === 0)) rmSync(folder, { recursive: true, force: true });
 }
 
 async function main(): Promise<number> {
   installTools(!existsSync(shimFile()));
   const roots = await prepareRoots();
   const shim = prepareShim();
-  process.stdout.write(`prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
-  const run = { roots, shim, folder, jobs: Number(values.jobs), keep: values.keep, wanted: positionals };
+  process.stdout.write(`${peerVersions(roots).join(', ')}; prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
+  const run = { roots, shim, folder, jobs, keep: values.keep, wanted: positionals };
   const argv = [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(run)];
   const inside = spawn('unshare', argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, PATH } });
   // From a terminal it has got the signal too and ends in good order; `unshare` itself passes none on, but takes everything along.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => inside.kill('SIGKILL'));
   const [status] = await once(inside, 'exit');
-  return status ?? EXIT_FAILED;
-}
-
-function removeEmptyFolder(): void {
-  if (!existsSync(folder)) return;
-  const left = readdirSync(folder, { recursive: true, withFileTypes: true }).some((entry) => entry.isFile());
-  if (!left) rmSync(folder, { recursive: true });
+  return status ?? EXIT_KILLED;
 }

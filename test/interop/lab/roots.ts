@@ -1,9 +1,21 @@
 /** Debian roots with one real IKEv2 peer each, unpacked and never booted; kept in the user's cache. */
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { PATH } from './tools.ts';
 
 const DEBIAN = { version: '13', suite: 'trixie' };
@@ -35,12 +47,25 @@ export async function prepareRoots(): Promise<Roots> {
   return { strongswan, libreswan };
 }
 
+/** Names and versions of the Debian packages, by their changelogs. */
+export const peerVersions = ({ strongswan, libreswan }: Roots): readonly string[] => [
+  newest(strongswan, 'strongswan-swanctl'),
+  newest(libreswan, 'libreswan'),
+];
+
+function newest(root: string, name: string): string {
+  const changelog = gunzipSync(readFileSync(join(root, 'usr/share/doc', name, 'changelog.Debian.gz'))).toString();
+  const [, source = '', version = ''] = /^(\S+) \((\S+)\)/.exec(changelog) ?? [];
+  return `${source} ${version}`;
+}
+
 async function prepareRoot(peer: PeerName): Promise<string> {
   const folder = join(cacheFolder(), `debian-${DEBIAN.version}`, peer);
   const packages = [...PACKAGES[peer], ...BASE].join(',');
   const recipe = join(folder, RECIPE);
   if (existsSync(recipe) && readFileSync(recipe, 'utf8') === packages) return folder;
   mkdirSync(dirname(folder), { recursive: true });
+  removeAbandoned(folder);
   const building = mkdtempSync(`${folder}.`);
   try {
     await unpack(packages, building);
@@ -51,6 +76,15 @@ async function prepareRoot(peer: PeerName): Promise<string> {
     rmSync(building, { recursive: true, force: true });
   }
   return folder;
+}
+
+/** What interrupted runs left half unpacked. */
+function removeAbandoned(folder: string): void {
+  const parent = dirname(folder);
+  for (const name of readdirSync(parent).filter((one) => one.startsWith(`${basename(folder)}.`))) {
+    const path = join(parent, name);
+    if (Date.now() - statSync(path).mtimeMs > 2 * BUILD_LIMIT_MS) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 async function unpack(packages: string, folder: string): Promise<void> {

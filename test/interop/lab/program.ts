@@ -1,6 +1,5 @@
 /** A process of the lab, followed through the lines that it writes. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { PATH } from './tools.ts';
@@ -20,6 +19,7 @@ export class Program {
   readonly lines: string[] = [];
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown>;
+  #silent = false;
   #waiters = new Set<() => void>();
 
   /** All that it writes goes to `logFile` too. */
@@ -34,10 +34,12 @@ export class Program {
       createInterface(stream).on('line', (line) => this.#hear(line));
     }
     this.#process.on('error', (error) => this.#hear(`cannot run ${command}: ${error.message}`));
-    this.#exit = once(this.#process, 'close').then(
-      () => this.#wake(),
-      () => this.#wake(),
-    );
+    // Not `exit`: what it said last may still be on its way then.
+    this.#exit = new Promise((resolve) => this.#process.once('close', resolve));
+    this.#process.once('close', () => {
+      this.#silent = true;
+      this.#wake();
+    });
   }
 
   get running(): boolean {
@@ -56,7 +58,7 @@ export class Program {
       if (found.length >= times) return found;
       const left = deadline - performance.now();
       const count = times === 1 ? '' : ` (${found.length} of ${times} times)`;
-      if (!this.running) throw new Error(`${this.name} ended before it said: ${what}${count}`);
+      if (this.#silent) throw new Error(`${this.name} ended before it said: ${what}${count}`);
       if (left <= 0) throw new Error(`${this.name} did not say within ${withinMs} ms: ${what}${count}`);
       await this.#nextLine(left);
     }

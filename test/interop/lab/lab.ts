@@ -20,8 +20,8 @@ export const OUTER = {
   initiator: { ipv4: '10.96.0.1', ipv6: 'fd96::1' },
   responder: { ipv4: '10.96.0.2', ipv6: 'fd96::2' },
 } as const;
-/** Something in the way; it lives on the responder's machine. */
-const RELAY = '10.96.0.3';
+/** Something in the way, on the machine of one of the two. */
+export const RELAY = '10.96.0.3';
 const CABLE = 'outer';
 /** Views of roots; in memory of the lab alone. */
 const VIEWS = '/run/rekindle-interop';
@@ -38,6 +38,12 @@ export interface LabPlace {
   readonly roots: Roots;
   /** Makes libreswan believe that the kernel has ESP. */
   readonly shim: string;
+}
+
+interface ClientChoice {
+  readonly secret?: string;
+  /** Where it connects to. */
+  readonly gateway?: string;
 }
 
 export class Lab {
@@ -108,9 +114,13 @@ export class Lab {
   }
 
   /** At its address the initiator reaches these gateways: port 500 the first, port 4500 the second or the same. */
-  async relay(...targets: readonly string[]): Promise<Relay> {
-    await this.responder.must('ip', 'address', 'add', `${RELAY}/24`, 'dev', CABLE);
-    return Relay.start(this.responder, RELAY, targets.length > 0 ? targets : [OUTER.responder.ipv4]);
+  relay(...targets: readonly string[]): Promise<Relay> {
+    return this.#relayOn('responder', targets.length > 0 ? targets : [OUTER.responder.ipv4]);
+  }
+
+  /** For a gateway that takes the ports on all addresses of the responder. */
+  relayOfInitiator(): Promise<Relay> {
+    return this.#relayOn('initiator', [OUTER.responder.ipv4]);
   }
 
   strongSwan(role: Role): Promise<StrongSwan> {
@@ -125,11 +135,11 @@ export class Lab {
 
   /** On the initiator, connecting to the responder. */
   client(...args: readonly string[]): Client {
-    return this.clientWithKey(SECRET, ...args);
+    return this.clientWith({}, ...args);
   }
 
-  clientWithKey(secret: string, ...args: readonly string[]): Client {
-    return Client.start(this.initiator, { folder: this.folder, gateway: OUTER.responder.ipv4, secret, args });
+  clientWith({ secret = SECRET, gateway = OUTER.responder.ipv4 }: ClientChoice, ...args: readonly string[]): Client {
+    return Client.start(this.initiator, { folder: this.folder, gateway, secret, args });
   }
 
   /** The same with an IKE SA of 3 s and children of 2 s, which pings `target`. */
@@ -142,25 +152,14 @@ export class Lab {
     await this.initiator.must('ping', '-n', '-c', '3', '-i', '0.1', '-W', '3', '-I', from, to);
   }
 
-  /** What either machine sends to the other is lost from now on, as with a broken network between them. */
-  async cut(): Promise<void> {
-    await this.#neighbours((address) => ['replace', address, 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent']);
-  }
-
-  async mend(): Promise<void> {
-    await this.#neighbours((address) => ['delete', address]);
-  }
-
   async destroy(): Promise<void> {
     await Promise.all([this.initiator.destroy(), this.responder.destroy()]);
     for (const view of this.#views) unmountRoot(view);
   }
 
-  async #neighbours(change: (address: string) => readonly string[]): Promise<void> {
-    const other = { initiator: 'responder', responder: 'initiator' } as const;
-    for (const role of ['initiator', 'responder'] as const)
-      for (const address of Object.values(OUTER[other[role]]))
-        await this[role].run('ip', 'neighbour', ...change(address), 'dev', CABLE);
+  async #relayOn(role: Role, targets: readonly string[]): Promise<Relay> {
+    await this[role].must('ip', 'address', 'add', `${RELAY}/24`, 'dev', CABLE);
+    return Relay.start(this[role], RELAY, targets);
   }
 
   async #capture(): Promise<void> {

@@ -24,7 +24,7 @@ export const scenario: Scenario = {
       await peer.says(/generating IKE_SA_INIT response 0 \[ N\(INVAL_KE\) \]/);
     });
     await lab.step('a wrong key', async () => {
-      const client = lab.clientWithKey('not the secret of anybody', '--once');
+      const client = lab.clientWith({ secret: 'not the secret of anybody' }, '--once');
       assert.deepEqual(await failed(client), ['peer', 'IKE_AUTH', 'AUTHENTICATION_FAILED']);
     });
     await lab.step('another gateway than expected', async () => {

@@ -6,14 +6,14 @@ import { type ChildKeys, childKeys } from './crypto/keymat.ts';
 import type { EspSuite } from './crypto/suite.ts';
 import { ProtocolError } from './error.ts';
 import { NONCE_BYTES } from './first-exchange.ts';
-import { acceptedEsp, chooseEsp, espProposals } from './proposal.ts';
+import { acceptedEsp, chooseEsp, demandKe, espProposals } from './proposal.ts';
 import type { SecuredSa } from './protection.ts';
 import { type Established, type IkeSa, type Instant, type KeyPair, NEVER, type Path } from './sa.ts';
 import { event, type Output, which } from './step.ts';
 import { inForce, termsOf } from './terms.ts';
 import { addressSelector, contains, narrow, prefixSelector } from './traffic.ts';
 import { jittered } from './window.ts';
-import { type Bytes, u32Bytes, Writer } from './wire/bytes.ts';
+import { type Bytes, u32Bytes } from './wire/bytes.ts';
 import type { Payload, PayloadOf, Proposal } from './wire/payload.ts';
 import { Ke, Notify } from './wire/registry.ts';
 
@@ -89,7 +89,10 @@ export interface Refused {
   readonly reason: string;
 }
 
-/** The responder's half. `inAuth` tells that the nonces are those of the first exchange and must not be sent again. */
+/**
+ * The responder's half. `inAuth` tells that the nonces are those of the first exchange and must not be sent again; there is no KE
+ * then, so only CREATE_CHILD_SA can fail for one. @throws ProtocolError (refuse, INVALID_KE_PAYLOAD)
+ */
 export function acceptChild(
   sa: SecuredSa,
   asked: AskedChild,
@@ -101,18 +104,14 @@ export function acceptChild(
   const chosen = chooseEsp(asked.sa.proposals, terms.esp, { pfs: !nonces.inAuth, preferredKe: asked.ke?.group });
   if (!chosen) return { refused: Notify.NO_PROPOSAL_CHOSEN, reason: 'no ESP proposal that we accept' };
   const { suite } = chosen;
-  if (suite.ke !== Ke.NONE && asked.ke?.group !== suite.ke)
-    return {
-      refused: Notify.INVALID_KE_PAYLOAD,
-      data: new Writer(2).u16(suite.ke).finish(),
-      reason: `the child wants group ${suite.ke}`,
-    };
+  // RFC 7296 §3.3.6: with NONE a KE payload is ignored.
+  const ke = suite.ke === Ke.NONE ? undefined : demandKe(suite.ke, asked.ke);
   const local = narrow(asked.tsr.selectors, allowed.local);
   const remote = narrow(asked.tsi.selectors, allowed.remote);
   if (local.length === 0 || remote.length === 0)
     return { refused: Notify.TS_UNACCEPTABLE, reason: 'no traffic selectors in common' };
-  const own = suite.ke === Ke.NONE ? undefined : keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
-  const shared = own && asked.ke ? keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, asked.ke.data) : undefined;
+  const own = ke && keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
+  const shared = own && keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, ke.data);
   const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
   const spiIn = ctx.newEspSpi();
   const child = newChild(

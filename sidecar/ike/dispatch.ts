@@ -37,10 +37,6 @@ function temporaryFailure(): Reply {
   throw createChildSa.busy('the IKE SA is being closed');
 }
 
-/** Whether a request of that exchange is expected in the phase of this SA. */
-export const respondsTo = (sa: IkeSa, exchange: number): boolean =>
-  responders[sa.phase.name]?.[exchange as Exchange] !== undefined;
-
 /** An authentic, complete request. @throws ProtocolError */
 export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context): Reply {
   const handler = responders[sa.phase.name]?.[exchange as Exchange] as Respond<PhaseName> | undefined;

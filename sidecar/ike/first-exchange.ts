@@ -8,7 +8,7 @@ import { detectNat, feignedNatDetection, natDetection } from './nat.ts';
 import type { Handshake, Nat, Path } from './sa.ts';
 import { event, type Step } from './step.ts';
 import { inForce } from './terms.ts';
-import { type Bytes, EMPTY, equalBytes } from './wire/bytes.ts';
+import { type Bytes, equalBytes } from './wire/bytes.ts';
 import { decodeMessage, encodeMessage, type Header } from './wire/message.ts';
 import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
 import { Notify } from './wire/registry.ts';
@@ -110,4 +110,3 @@ export const answeredHandshake = (handshake: Handshake, keyExchanges = 0): Hands
 });
 
 export const newHandshake = (ctx: Pick<Context, 'now'>): Handshake => ({ began: ctx.now, roundTrips: 0, keyExchanges: 0 });
-export const NO_DATA = EMPTY;

@@ -50,9 +50,6 @@ export function newOwnedEspSpi(ordinal: number | undefined, random: Random): num
   }
 }
 
-/** Only a hint, since 32 bits have no room for a MAC. */
-export const espOwnerOf = (spi: number): number => spi >>> 24;
-
 const mac = (key: Bytes, named: Bytes, crypto: Cryptography): Bytes =>
   crypto.sealing.hmacSha256(key, named).subarray(0, MAC_LENGTH);
 

@@ -5,7 +5,7 @@ import { ProtocolError } from './error.ts';
 import { accepted, inconsistent } from './proposal-answer.ts';
 import { AEADS, type Cipher, choose } from './proposal-choice.ts';
 import { type Bytes, EMPTY, hex, Reader, Writer } from './wire/bytes.ts';
-import type { Proposal, Transform } from './wire/payload.ts';
+import type { PayloadOf, Proposal, Transform } from './wire/payload.ts';
 import { Esn, Ke, Notify, Protocol, TransformType } from './wire/registry.ts';
 
 /** `spi`: of the new IKE SA when this rekeys one; none in IKE_SA_INIT. */
@@ -67,9 +67,8 @@ export function chooseEsp(
 }
 
 /** RFC 7296 §1.2, §1.3: the KE payload must be of the group that was chosen. @throws ProtocolError (refuse, INVALID_KE_PAYLOAD) */
-export function demandKe(chosen: number, sent: number | undefined): void {
-  // RFC 7296 §3.3.6: with NONE the KE payload is ignored.
-  if (chosen === Ke.NONE || chosen === sent) return;
+export function demandKe(chosen: number, sent: PayloadOf<'KE'> | undefined): PayloadOf<'KE'> {
+  if (chosen === sent?.group) return sent;
   throw new ProtocolError('refuse', Notify.INVALID_KE_PAYLOAD, `wants group ${chosen}`, new Writer(2).u16(chosen).finish());
 }
 

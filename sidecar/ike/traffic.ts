@@ -35,10 +35,6 @@ export function narrow(requested: readonly Selector[], allowed: readonly Selecto
   return result;
 }
 
-/** The same ranges in the same order. */
-export const sameSelectors = (left: readonly Selector[], right: readonly Selector[]): boolean =>
-  left.length === right.length && left.every((selector, at) => sameSelector(selector, right[at]));
-
 /** Whether all of `inner` lies in one of `outer`. */
 export const contains = (outer: readonly Selector[], inner: Selector): boolean =>
   outer.some((selector) => {

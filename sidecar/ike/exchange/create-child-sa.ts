@@ -19,7 +19,6 @@ import * as rekeyIke from './rekey-ike.ts';
 
 const request = shape({ sa: 'SA', nonce: 'NONCE', ke: 'KE?', tsi: 'TSi?', tsr: 'TSr?', notifies: 'N*' });
 const response = shape({ sa: 'SA?', nonce: 'NONCE?', ke: 'KE?', tsi: 'TSi?', tsr: 'TSr?', notifies: 'N*' });
-export type CreateChildSaRequest = ReturnType<typeof request>;
 
 export function respond(sa: InPhase<'established'>, payloads: readonly Payload[], ctx: Context): Reply {
   const asked = request(payloads);

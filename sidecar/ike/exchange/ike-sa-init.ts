@@ -23,12 +23,12 @@ import {
   nameOfNotify,
   withCookie,
 } from '../first-exchange.ts';
-import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
+import { acceptedIke, chooseIke, demandKe, ikeProposals } from '../proposal.ts';
 import type { Handshake, IkeSa, InitSent, InPhase, KeyPair, Path } from '../sa.ts';
 import type { Step } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { newWindow, send } from '../window.ts';
-import { type Bytes, Reader, Writer } from '../wire/bytes.ts';
+import { type Bytes, Reader } from '../wire/bytes.ts';
 import { decodeMessage, encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
 import type { Payload, PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
@@ -74,7 +74,7 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   if (!chosen) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
   const { suite } = chosen;
   // RFC 7296 §1.2: "the responder ... indicates its preferred Diffie-Hellman group".
-  if (suite.ke !== ke.group) throw wrongGroup(suite.ke);
+  demandKe(suite.ke, ke);
   const group = keyExchangeOf(ctx.crypto, suite.ke);
   if (ke.data.length !== group.publicLength) throw ProtocolError.malformed(`KE of ${ke.data.length} bytes in group ${suite.ke}`);
   // A public value that the group forbids ends here without an SA; a stranger who sends many is soon asked for a cookie.
@@ -136,6 +136,3 @@ const keyPair = (group: number, ctx: Context): KeyPair => ({
   id: group,
   ...keyExchangeOf(ctx.crypto, group).generate(ctx.random),
 });
-
-const wrongGroup = (group: number): ProtocolError =>
-  new ProtocolError('refuse', Notify.INVALID_KE_PAYLOAD, `wants group ${group}`, new Writer(2).u16(group).finish());

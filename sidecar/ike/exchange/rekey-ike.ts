@@ -11,7 +11,7 @@ import type { Context } from '../context.ts';
 import { ikeKeys } from '../crypto/keymat.ts';
 import { ProtocolError } from '../error.ts';
 import { NONCE_BYTES, type Notifies } from '../first-exchange.ts';
-import { acceptedIke, chooseIke, ikeProposals } from '../proposal.ts';
+import { acceptedIkeRekey, chooseIke, demandKe, ikeProposals } from '../proposal.ts';
 import {
   type Established,
   type IkeOffer,
@@ -27,7 +27,8 @@ import { inherit, retire, wantTicket, yieldTo } from '../succession.ts';
 import { termsOf } from '../terms.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { jittered, rekeyedWindow, request as sendRequest } from '../window.ts';
-import { equalBytes, hex, unhex, Writer } from '../wire/bytes.ts';
+import { equalBytes, unhex } from '../wire/bytes.ts';
+import { NO_SPI } from '../wire/message.ts';
 import type { PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import * as informational from './informational.ts';
@@ -67,11 +68,10 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
   if (chosen?.proposal.spi.length !== 8)
     throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
   const { suite } = chosen;
-  if (asked.ke?.group !== suite.ke)
-    throw new ProtocolError('refuse', Notify.INVALID_KE_PAYLOAD, `wants group ${suite.ke}`, new Writer(2).u16(suite.ke).finish());
+  const ke = demandKe(suite.ke, asked.ke);
   const own = keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
-  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, asked.ke.data);
-  const spiI = hex(chosen.proposal.spi);
+  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, ke.data);
+  const spiI = chosen.peerSpi;
   const spiR = ctx.newIkeSpi();
   const nr = ctx.random(NONCE_BYTES);
   const ni = asked.nonce.data;
@@ -99,12 +99,11 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
 export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer: ChildAnswer, ctx: Context): Step {
   if (!answer.sa || !answer.nonce || !answer.ke) return refused(sa, exchange, answer, ctx);
   const { offer, rival } = exchange;
-  const suite = acceptedIke(answer.sa.proposals, ikeProposals(termsOf(sa, ctx).ike, unhex(offer.spi)));
-  const peerSpi = answer.sa.proposals[0]?.spi;
-  if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id || peerSpi?.length !== 8)
+  const { suite, peerSpi } = acceptedIkeRekey(answer.sa.proposals, ikeProposals(termsOf(sa, ctx).ike, unhex(offer.spi)));
+  if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id || peerSpi.length !== NO_SPI.length)
     throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'the peer answers a rekey with what was not offered');
   const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(offer.ke.privateKey, answer.ke.data);
-  const [spiI, spiR] = [offer.spi, hex(peerSpi)];
+  const [spiI, spiR] = [offer.spi, peerSpi];
   const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni: offer.nonce, nr: answer.nonce.data, spiI, spiR });
   const bare = successor(sa, { role: 'initiator', spiI, spiR, suite, keys }, ctx);
   const lowest = lowerNonce(offer.nonce, answer.nonce.data);

@@ -135,10 +135,10 @@ describe('choosing', () => {
     assert.equal(chooseIke([ikeOffer(...plainIke), other], ike, Ke.ECP_256)?.suite.keyBits, 256, 'encryption comes first');
   });
 
-  it('demands the group that it chose, with its number, but for none', () => {
-    demandKe(Ke.ECP_256, Ke.ECP_256);
-    demandKe(Ke.NONE, Ke.ECP_256);
-    for (const sent of [Ke.CURVE25519, undefined]) {
+  it('demands the group that it chose, with its number', () => {
+    const of = (group: number) => ({ kind: 'KE', group, data: new Uint8Array(64) }) as const;
+    assert.deepEqual(demandKe(Ke.ECP_256, of(Ke.ECP_256)), of(Ke.ECP_256));
+    for (const sent of [of(Ke.CURVE25519), undefined]) {
       assert.throws(() => demandKe(Ke.ECP_256, sent), {
         verdict: 'refuse',
         notify: Notify.INVALID_KE_PAYLOAD,

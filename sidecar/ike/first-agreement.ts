@@ -1,4 +1,4 @@
-/** What both first exchanges end in: keys, a half-open SA at the responder, one that authenticates next at the initiator (RFC 5723 §4.3.2: "equivalent"). */
+/** What both first exchanges begin with and end in: a request, keys, a half-open SA at the responder, one that authenticates next at the initiator (RFC 5723 §4.3.2: "equivalent"). */
 import type { HeldTicket } from './connection.ts';
 import type { Context } from './context.ts';
 import { type IkeSeed, ikeKeys } from './crypto/keymat.ts';
@@ -12,14 +12,15 @@ import {
   natOf,
   pathAfterNatDetection,
 } from './first-exchange.ts';
-import { type IkeSa, type InPhase, later, type Path } from './sa.ts';
+import { type IkeSa, type InitSent, type InPhase, later, type Path, type ResumeSent } from './sa.ts';
 import { event, type Step, which } from './step.ts';
 import { inForce } from './terms.ts';
 import type { TicketState } from './ticket.ts';
-import { answered, newWindow } from './window.ts';
+import { answered, newWindow, send } from './window.ts';
 import type { Bytes } from './wire/bytes.ts';
-import { encodeMessage, type Message } from './wire/message.ts';
+import { encodeMessage, type Message, NO_SPI } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
+import type { Exchange } from './wire/registry.ts';
 
 /** A message of the first exchange, with what both kinds of it hold. */
 export interface FirstMessage {
@@ -34,6 +35,24 @@ export interface Agreement<Ticket> {
   readonly suite: IkeSuite;
   readonly secret: { readonly from: 'full'; readonly shared: Bytes } | { readonly from: 'resumption'; readonly oldD: Bytes };
   readonly resumed: Ticket | undefined;
+}
+
+/** The initiator sends, and awaits the answer in `phase`; the request is kept, since the AUTH payloads sign it. */
+export function sendFirst(
+  exchange: Exchange,
+  spiI: string,
+  phase: Omit<InitSent, 'request'> | Omit<ResumeSent, 'request'>,
+  payloads: readonly Payload[],
+  ctx: Context,
+): Step {
+  const { connection } = phase;
+  const { path } = connection;
+  const request = encodeMessage({ spiI, spiR: NO_SPI, exchange, messageId: 0, response: false, initiator: true, payloads });
+  const sa: IkeSa = {
+    ...{ role: 'initiator', spiI, spiR: NO_SPI, path, window: newWindow(), connection },
+    phase: { ...phase, request },
+  };
+  return send(sa, [request], ctx);
 }
 
 /** The responder answers, with SPI and nonce of its own after `payloads`, and awaits IKE_AUTH. */

@@ -9,7 +9,7 @@ import { keyExchangeOf } from '../algorithms.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
-import { concludeKeyed, respondHalfOpen } from '../first-agreement.ts';
+import { concludeKeyed, respondHalfOpen, sendFirst } from '../first-agreement.ts';
 import {
   admit,
   answeredHandshake,
@@ -24,12 +24,11 @@ import {
   withCookie,
 } from '../first-exchange.ts';
 import { acceptedIke, chooseIke, demandKe, ikeProposals } from '../proposal.ts';
-import type { Handshake, IkeSa, InitSent, InPhase, KeyPair, Path } from '../sa.ts';
+import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
 import type { Step } from '../step.ts';
 import { inForce } from '../terms.ts';
-import { newWindow, send } from '../window.ts';
 import { type Bytes, Reader } from '../wire/bytes.ts';
-import { decodeMessage, encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
+import { decodeMessage, type Message, NO_SPI } from '../wire/message.ts';
 import type { Payload, PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
@@ -48,20 +47,8 @@ export function initiate(connection: Connection, handshake: Handshake, ctx: Cont
     { kind: 'NONCE', data: nonce },
     ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
   ];
-  return offer({ spiI, connection, handshake, nonce, ke, retries: 0 }, payloads, ctx);
-}
-
-interface Attempt extends Pick<InitSent, 'connection' | 'handshake' | 'nonce' | 'retries' | 'ke'> {
-  readonly spiI: string;
-}
-
-function offer({ spiI, connection, ...attempt }: Attempt, payloads: readonly Payload[], ctx: Context): Step {
-  const { path } = connection;
-  const header = { spiI, spiR: NO_SPI, exchange: Exchange.IKE_SA_INIT, messageId: 0, response: false, initiator: true };
-  const bytes = encodeMessage({ ...header, payloads });
-  const phase = { ...attempt, name: 'initSent', connection, request: bytes } as const;
-  const sa: IkeSa = { role: 'initiator', spiI, spiR: NO_SPI, path, window: newWindow(), connection, phase };
-  return send(sa, [bytes], ctx);
+  const phase = { name: 'initSent', connection, handshake, nonce, ke, retries: 0 } as const;
+  return sendFirst(Exchange.IKE_SA_INIT, spiI, phase, payloads, ctx);
 }
 
 export function respond(message: Message, datagram: Bytes, path: Path, ctx: Context): Step {
@@ -106,10 +93,10 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
 /** No SA in the answer: a cookie to bring back, another group to try, or a refusal. */
 function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step {
   const { phase, spiI } = sa;
-  const retry = { ...phase, spiI, retries: phase.retries + 1, handshake: answeredHandshake(phase.handshake) };
+  const retry = { ...phase, retries: phase.retries + 1, handshake: answeredHandshake(phase.handshake) };
   const retriable = phase.retries < MAX_RETRIES;
   const cookie = findNotify(notifies, Notify.COOKIE);
-  if (cookie && retriable) return offer(retry, withCookie(phase.request, cookie.data), ctx);
+  if (cookie && retriable) return sendFirst(Exchange.IKE_SA_INIT, spiI, retry, withCookie(phase.request, cookie.data), ctx);
   const group = wantedGroup(notifies);
   // What has been answered already: a copy, or the answer to a copy of our first request.
   if (group === phase.ke.id) throw ProtocolError.malformed('a repeated INVALID_KE_PAYLOAD');
@@ -118,7 +105,7 @@ function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step 
     const ke = keyPair(group, ctx);
     // RFC 7296 §1.2: the full set of suites again; §2.6.1: a cookie stays, in case that the peer takes it once more.
     const payloads = decodeMessage(phase.request).payloads.map((one) => (one.kind === 'KE' ? kePayload(ke) : one));
-    return offer({ ...retry, ke }, payloads, ctx);
+    return sendFirst(Exchange.IKE_SA_INIT, spiI, { ...retry, ke }, payloads, ctx);
   }
   const error = errorOf(notifies);
   if (!error) throw ProtocolError.malformed('an IKE_SA_INIT response without SA, KE, Nr or error');

@@ -8,7 +8,7 @@
 import type { Connection, HeldTicket } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
-import { concludeKeyed, respondHalfOpen } from '../first-agreement.ts';
+import { concludeKeyed, respondHalfOpen, sendFirst } from '../first-agreement.ts';
 import {
   admit,
   answeredHandshake,
@@ -24,13 +24,12 @@ import {
   respondInClear,
   withCookie,
 } from '../first-exchange.ts';
-import type { IkeSa, InPhase, Path, ResumeSent } from '../sa.ts';
+import type { InPhase, Path } from '../sa.ts';
 import { event, type Output, type Step, type TicketRefusal } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { type OpenedTicket, openTicket, refusalByPolicy } from '../ticket.ts';
-import { newWindow, send } from '../window.ts';
 import type { Bytes } from '../wire/bytes.ts';
-import { encodeMessage, type Message, NO_SPI } from '../wire/message.ts';
+import { type Message, NO_SPI } from '../wire/message.ts';
 import { notify, type Payload } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
@@ -47,20 +46,8 @@ export function initiate(connection: Connection, ticket: HeldTicket, ctx: Contex
     notify(Notify.TICKET_OPAQUE, ticket.ticket),
     ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
   ];
-  return present({ spiI, connection, ticket, handshake: newHandshake(ctx), nonce, retries: 0 }, payloads, ctx);
-}
-
-interface Attempt extends Pick<ResumeSent, 'connection' | 'handshake' | 'nonce' | 'retries' | 'ticket'> {
-  readonly spiI: string;
-}
-
-function present({ spiI, connection, ...attempt }: Attempt, payloads: readonly Payload[], ctx: Context): Step {
-  const { path } = connection;
-  const header = { spiI, spiR: NO_SPI, exchange: Exchange.IKE_SESSION_RESUME, messageId: 0, response: false, initiator: true };
-  const bytes = encodeMessage({ ...header, payloads });
-  const phase = { ...attempt, name: 'resumeSent', connection, request: bytes } as const;
-  const sa: IkeSa = { role: 'initiator', spiI, spiR: NO_SPI, path, window: newWindow(), connection, phase };
-  return send(sa, [bytes], ctx);
+  const phase = { name: 'resumeSent', connection, ticket, handshake: newHandshake(ctx), nonce, retries: 0 } as const;
+  return sendFirst(Exchange.IKE_SESSION_RESUME, spiI, phase, payloads, ctx);
 }
 
 export function respond(message: Message, datagram: Bytes, path: Path, ctx: Context): Step {
@@ -110,8 +97,10 @@ function again(sa: InPhase<'resumeSent'>, notifies: Notifies, ctx: Context): Ste
   const { phase, spiI } = sa;
   const handshake = answeredHandshake(phase.handshake);
   const cookie = findNotify(notifies, Notify.COOKIE);
-  if (cookie && phase.retries < MAX_RETRIES)
-    return present({ ...phase, spiI, retries: phase.retries + 1, handshake }, withCookie(phase.request, cookie.data), ctx);
+  if (cookie && phase.retries < MAX_RETRIES) {
+    const retry = { ...phase, retries: phase.retries + 1, handshake };
+    return sendFirst(Exchange.IKE_SESSION_RESUME, spiI, retry, withCookie(phase.request, cookie.data), ctx);
+  }
   const error = findNotify(notifies, Notify.TICKET_NACK) ?? errorOf(notifies);
   if (!error) throw ProtocolError.malformed('an IKE_SESSION_RESUME response without Nr, cookie or refusal');
   const { connection } = phase;

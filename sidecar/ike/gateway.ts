@@ -1,24 +1,25 @@
 /** The whole protocol behind one function: an input and the time go in, things to do come out. */
 import type { DataplaneReport } from '../contract/dataplane.ts';
 import { AddressPools } from './addresses.ts';
-import { redirect, uninstall } from './child.ts';
 import { wanting } from './child-exchange.ts';
+import { Commitment } from './commitment.ts';
 import type { Context, Member, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import { Deadlines } from './deadlines.ts';
 import * as dispatch from './dispatch.ts';
 import { ProtocolError } from './error.ts';
 import { failure, gone, NOT_READY, type Stage, UNKNOWN_SPI } from './failure.ts';
-import { deadlineOf, expire } from './lifetime.ts';
+import { expire } from './lifetime.ts';
 import { newOwnedEspSpi, newOwnedSpi } from './owned-spi.ts';
+import { heardFrom, moved } from './peer-path.ts';
 import type { SecuredSa } from './protection.ts';
 import { receive } from './reception.ts';
-import { type IkeSa, type Instant, inPhase, later, ownSpi, type Path } from './sa.ts';
+import { type IkeSa, type Instant, inPhase, ownSpi, type Path } from './sa.ts';
 import { SaTable } from './sa-table.ts';
 import { type SessionSummary, summaryOf } from './session-summary.ts';
 import { Siblings } from './siblings.ts';
 import { SpentTickets } from './spent-tickets.ts';
-import { type ClosedWhy, type Deadline, event, type Input, NOTHING, type Output, type Step, which } from './step.ts';
+import { type Deadline, event, type Input, NOTHING, type Output, type Step } from './step.ts';
 import { Strain } from './strain.ts';
 import { decidedBy } from './succession.ts';
 import { answer, concluded, isFirstExchange, repeat } from './window.ts';
@@ -53,6 +54,7 @@ export class Gateway {
   readonly #spent = new SpentTickets();
   readonly #strain = new Strain();
   readonly #siblings: Siblings;
+  readonly #steps: Commitment;
   #policy: Policy | undefined;
 
   /** `sas`: where SAs are kept; one that holds SAs already goes on with them. */
@@ -62,6 +64,7 @@ export class Gateway {
     this.#member = member;
     this.#sas = sas;
     this.#siblings = new Siblings(member);
+    this.#steps = new Commitment(sas, this.#deadlines, this.#siblings);
     for (const sa of sas.values()) this.#deadlines.set(ownSpi(sa), { at: 0 as Instant, why: 'go on' });
   }
 
@@ -74,7 +77,7 @@ export class Gateway {
       case 'deadline':
         return this.#expire(ctx);
       case 'connect':
-        return this.#commit(undefined, dispatch.connect(input.connection, input.ticket, ctx), ctx);
+        return this.#steps.commit(undefined, dispatch.connect(input.connection, input.ticket, ctx), ctx);
       case 'configure':
         return this.#configure(input.policy, now);
       case 'want':
@@ -132,7 +135,7 @@ export class Gateway {
     try {
       return run();
     } catch (error) {
-      if (error instanceof ProtocolError) return this.#commit(stage.sa, failure(error, stage, ctx), ctx);
+      if (error instanceof ProtocolError) return this.#steps.commit(stage.sa, failure(error, stage, ctx), ctx);
       return this.#broken(error, stage, ctx);
     }
   }
@@ -149,14 +152,14 @@ export class Gateway {
     const moved = this.#siblings.firstResponse(message.spiI, datagram, path, ctx.now);
     if (moved) return moved;
     if (!this.#siblings.settled(ctx.now)) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, NOT_READY);
-    return this.#commit(undefined, dispatch.respondFirst(message, datagram, path, ctx), ctx);
+    return this.#steps.commit(undefined, dispatch.respondFirst(message, datagram, path, ctx), ctx);
   }
 
   #concludeFirst(sa: Parameters<typeof dispatch.concludeFirst>[0], message: Message, datagram: Bytes, ctx: Context): Outputs {
     const asked = sa.phase.name === 'initSent' ? Exchange.IKE_SA_INIT : Exchange.IKE_SESSION_RESUME;
     if (!message.response || message.messageId !== 0 || message.exchange !== asked)
       throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
-    return this.#commit(sa, dispatch.concludeFirst(sa, message, datagram, ctx), ctx);
+    return this.#steps.commit(sa, dispatch.concludeFirst(sa, message, datagram, ctx), ctx);
   }
 
   #protected(sa: SecuredSa, message: Message, stage: Stage, ctx: Context): Outputs {
@@ -164,24 +167,24 @@ export class Gateway {
     if (inPhase(sa, 'authSent') && !message.response) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
     const reception = receive(sa, message, ctx);
     if (reception.is === 'repetition') return repeat(sa, stage.path);
-    if (reception.is === 'fragment') return this.#commit(sa, { sa: reception.sa, outputs: NOTHING }, ctx);
+    if (reception.is === 'fragment') return this.#steps.commit(sa, { sa: reception.sa, outputs: NOTHING }, ctx);
     stage.authentic = sa;
     const payloads = decodePayloads(reception.first, new Reader(reception.bytes));
     const { sa: heard, outputs } = heardFrom(sa, message, stage.path, ctx);
     stage.authentic = heard;
     stage.outputs = outputs;
-    if (message.response) return [...outputs, ...this.#commit(sa, dispatch.conclude(concluded(heard), payloads, ctx), ctx)];
+    if (message.response) return [...outputs, ...this.#steps.commit(sa, dispatch.conclude(concluded(heard), payloads, ctx), ctx)];
     const asked = this.#decided(heard, payloads, stage, ctx);
     const reply = dispatch.respond(asked, message.exchange, payloads, ctx);
-    return [...stage.outputs, ...this.#commit(asked, this.#reply(asked, message, stage.path, reply, ctx), ctx)];
+    return [...stage.outputs, ...this.#steps.commit(asked, this.#reply(asked, message, stage.path, reply, ctx), ctx)];
   }
 
   /** The SA as it is once the request itself has shown which of two rekeys that met is the one that stays. */
   #decided(heard: SecuredSa, payloads: readonly Payload[], stage: Stage, ctx: Context): SecuredSa {
     const decision = decidedBy(heard, payloads, ctx);
     if (!decision) return heard;
-    this.#put(heard, ctx);
-    stage.outputs = [...stage.outputs, ...this.#commit(decision.old, decision.step, ctx)];
+    this.#steps.put(heard, ctx);
+    stage.outputs = [...stage.outputs, ...this.#steps.commit(decision.old, decision.step, ctx)];
     stage.sa = this.#sas.get(ownSpi(heard));
     stage.authentic = stage.sa as SecuredSa;
     return stage.authentic;
@@ -217,13 +220,13 @@ export class Gateway {
 
   #broken(error: unknown, { sa, datagram, message }: Stage, ctx: Context): Outputs {
     const bug = event({ name: 'internal-error', error, length: datagram.length, spi: message?.spiR ?? '' });
-    return [bug, ...this.#commit(sa, { sa: undefined, outputs: NOTHING, closes: 'internal error' }, ctx)];
+    return [bug, ...this.#steps.commit(sa, { sa: undefined, outputs: NOTHING, closes: 'internal error' }, ctx)];
   }
 
   #expire(ctx: Context): Outputs {
     const outputs = this.#deadlines.take(ctx.now, MAX_DUE_AT_ONCE).flatMap((spi) => {
       const sa = this.#sas.get(spi); // as those before it have left it
-      return sa ? this.#commit(sa, expire(sa, ctx), ctx) : NOTHING;
+      return sa ? this.#steps.commit(sa, expire(sa, ctx), ctx) : NOTHING;
     });
     return [...outputs, ...this.#siblings.expire(ctx)];
   }
@@ -240,21 +243,21 @@ export class Gateway {
 
   #want(spi: string, change: (sa: IkeSa & { phase: { name: 'established' } }) => IkeSa, ctx: Context): Outputs {
     const sa = this.#sas.get(spi);
-    return sa && inPhase(sa, 'established') ? this.#commit(sa, { sa: change(sa), outputs: NOTHING }, ctx) : NOTHING;
+    return sa && inPhase(sa, 'established') ? this.#steps.commit(sa, { sa: change(sa), outputs: NOTHING }, ctx) : NOTHING;
   }
 
   #report(report: DataplaneReport, ctx: Context): Outputs {
     const sa = this.#sas.byChild(report.spiIn);
     if (!sa || !inPhase(sa, 'established')) return NOTHING;
     if (report.report === 'expiring')
-      return this.#commit(sa, { sa: wanting(sa, { kind: 'rekeyChild', spiIn: report.spiIn }), outputs: NOTHING }, ctx);
-    return this.#commit(sa, moved({ ...sa, phase: { ...sa.phase, heardAt: ctx.now } }, report.path), ctx);
+      return this.#steps.commit(sa, { sa: wanting(sa, { kind: 'rekeyChild', spiIn: report.spiIn }), outputs: NOTHING }, ctx);
+    return this.#steps.commit(sa, moved({ ...sa, phase: { ...sa.phase, heardAt: ctx.now } }, report.path), ctx);
   }
 
   #asked(question: string, bytes: Bytes, ctx: Context): Outputs {
     return this.#guarded(words(bytes), ctx, () => {
       const { outputs, ends } = this.#siblings.asked(question, bytes, ctx);
-      return [...ends.flatMap(({ spi, why }) => this.#end(spi, why, ctx)), ...outputs];
+      return [...ends.flatMap(({ spi, why }) => this.#steps.end(spi, why, ctx)), ...outputs];
     });
   }
 
@@ -262,7 +265,7 @@ export class Gateway {
     return this.#guarded(words(bytes ?? EMPTY), ctx, () => {
       const { sa, waiting, outputs, closes } = this.#siblings.answered(question, bytes, ctx);
       const told = closes.flatMap((spi) => this.#want(spi, (one) => wanting(one, { kind: 'deleteIke' }), ctx));
-      const taken = sa ? this.#commit(undefined, { sa, outputs: NOTHING }, ctx) : NOTHING;
+      const taken = sa ? this.#steps.commit(undefined, { sa, outputs: NOTHING }, ctx) : NOTHING;
       return [
         ...outputs,
         ...told,
@@ -276,63 +279,9 @@ export class Gateway {
     const all = Array.from(this.#sas.values());
     return all.flatMap((sa) => {
       if (tell && inPhase(sa, 'established'))
-        return this.#commit(sa, { sa: wanting(sa, { kind: 'deleteIke' }), outputs: NOTHING }, ctx);
-      return this.#end(ownSpi(sa), 'shutdown', ctx);
+        return this.#steps.commit(sa, { sa: wanting(sa, { kind: 'deleteIke' }), outputs: NOTHING }, ctx);
+      return this.#steps.end(ownSpi(sa), 'shutdown', ctx);
     });
-  }
-
-  /** Makes a step true: the table of SAs, their timers, their addresses. */
-  #commit(before: IkeSa | undefined, step: Step, ctx: Context): Outputs {
-    const { sa, outputs } = step.sa ? dispatch.pursue(step.sa, ctx) : step;
-    const all = [...step.outputs, ...(step.sa ? outputs : [])];
-    if (before) all.push(...this.#depart(before, sa, step.closes, ctx));
-    if (sa) this.#put(sa, ctx);
-    for (const one of step.born ?? []) all.push(...this.#bear(before, one, ctx));
-    for (const { spi, why } of step.ends ?? []) all.push(...this.#end(spi, why, ctx));
-    if (step.begin) all.push(...this.#commit(undefined, dispatch.connectAnew(step.begin, ctx), ctx));
-    return [...all, ...this.#siblings.changed(before, sa, ctx)];
-  }
-
-  /** An IKE rekey: the new SA, which may have taken over the addresses of the old one. */
-  #bear(before: IkeSa | undefined, born: IkeSa, ctx: Context): Outputs {
-    if (before && inPhase(born, 'established') && born.phase.inner.length > 0)
-      this.#addresses.rename(ownSpi(before), ownSpi(born));
-    const { sa, outputs } = dispatch.pursue(born, ctx);
-    if (sa) this.#put(sa, ctx);
-    return outputs;
-  }
-
-  /** What goes with the former state of an SA when it is gone, or has moved under another SPI of ours. */
-  #depart(before: IkeSa, after: IkeSa | undefined, closes: ClosedWhy | undefined, ctx: Context): Outputs {
-    const spi = ownSpi(before);
-    if (after && ownSpi(after) !== spi) this.#drop(spi);
-    if (after && after.phase.name !== 'gone') return NOTHING;
-    if (!after) this.#drop(spi);
-    return before.phase.name === 'gone' ? NOTHING : this.#closed(before, closes ?? 'handshake failed', ctx);
-  }
-
-  #closed(sa: IkeSa, why: ClosedWhy, ctx: Context): Outputs {
-    const { phase, connection } = sa;
-    const remote = inPhase(sa, 'established', 'closing') ? sa.phase.remote : undefined;
-    this.#addresses.release(ownSpi(sa), ctx.now, later(ctx.now, this.#policy?.config.tickets.lifetimeMs ?? 0));
-    const children = phase.name === 'established' ? phase.children.flatMap(({ spiIn }) => uninstall(sa, spiIn)) : [];
-    return [...children, event({ name: 'closed', why, remote, connection: connection?.name, ...which(sa) })];
-  }
-
-  /** Silently: nothing is sent. */
-  #end(spi: string, why: ClosedWhy, ctx: Context): Outputs {
-    const sa = this.#sas.get(spi);
-    return sa ? this.#commit(sa, { sa: undefined, outputs: NOTHING, closes: why }, ctx) : NOTHING;
-  }
-
-  #put(sa: IkeSa, ctx: Context): void {
-    this.#sas.put(sa);
-    this.#deadlines.set(ownSpi(sa), deadlineOf(sa, ctx));
-  }
-
-  #drop(spi: string): void {
-    this.#sas.delete(spi);
-    this.#deadlines.delete(spi);
   }
 
   #context(now: Instant): Context {
@@ -378,24 +327,3 @@ const words = (datagram: Bytes): Stage => ({
   ...{ path: NO_PATH, datagram, message: undefined, sa: undefined, authentic: undefined, outputs: NOTHING },
 });
 const NO_PATH: Path = { local: '', remote: '' };
-
-/** An authentic message: the peer lives, and perhaps it is elsewhere now. */
-function heardFrom(sa: SecuredSa, message: Message, path: Path, ctx: Context): { sa: SecuredSa; outputs: Outputs } {
-  // RFC 7296 §2.23: after the first exchange the initiator may have moved to port 4500.
-  if (inPhase(sa, 'halfOpen')) return { sa: { ...sa, path }, outputs: NOTHING };
-  if (!inPhase(sa, 'established')) return { sa, outputs: NOTHING };
-  const heard = { ...sa, phase: { ...sa.phase, heardAt: ctx.now } };
-  const step = message.response ? { sa: heard, outputs: NOTHING } : moved(heard, path);
-  return { sa: (step.sa ?? heard) as SecuredSa, outputs: step.outputs };
-}
-
-/** RFC 7296 §2.23: a peer behind a NAT may get another address from it; the side that is not behind one follows. Never the client. */
-function moved(sa: IkeSa & { readonly phase: { readonly name: 'established' } }, path: Path | undefined): Step {
-  if (!inPhase(sa, 'established') || !path || path.remote === sa.path.remote || sa.connection || !sa.phase.nat.remote)
-    return { sa, outputs: NOTHING };
-  const next = { ...sa, path };
-  return {
-    sa: next,
-    outputs: [...redirect(sa.phase.children, path), event({ name: 'moved', from: sa.path.remote, ...which(next) })],
-  };
-}

@@ -5,7 +5,8 @@
  *                                 <--   HDR, SK {IDr, AUTH, [CP(CFG_REPLY),] SAr2, TSi, TSr, N+}
  *                           or    <--   HDR, SK {N(AUTHENTICATION_FAILED)}
  */
-import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth } from '../auth.ts';
+import { proves, resumptionAuth, sharedKeyAuth } from '../auth.ts';
+import { authenticate, failed, SHARED_KEY, type Who } from '../authentication.ts';
 import {
   type AskedChild,
   acceptChild,
@@ -28,20 +29,9 @@ import {
   nameOfNotify,
   SESSION_LIMIT,
 } from '../first-exchange.ts';
-import {
-  type Established,
-  type FirstMessages,
-  type HalfOpen,
-  type Identity,
-  type IkeSa,
-  type InPhase,
-  later,
-  NEVER,
-  ownSpi,
-} from '../sa.ts';
+import { type Established, type FirstMessages, type IkeSa, type InPhase, later, NEVER, ownSpi } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { inForce, termsOf } from '../terms.ts';
-import { pskDigest, refusalByPolicy } from '../ticket.ts';
 import { type EstablishedSa, grantTicket, keepTicket, sameIdentity, ticketRequest } from '../ticket-request.ts';
 import { jittered, request as sendRequest } from '../window.ts';
 import { type Bytes, equalBytes } from '../wire/bytes.ts';
@@ -78,9 +68,7 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
 
 export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context): Reply {
   const asked = request(payloads);
-  const who = sa.phase.resumed
-    ? authenticateTicket(sa.phase, sa.phase.resumed, asked, ctx)
-    : authenticateSharedKey(sa.phase, asked, ctx);
+  const who = authenticate(sa.phase, asked, ctx);
   const { ends, proven } = supersedes(sa, who, asked.notifies, ctx);
   // Here, where it is known which sessions go for this one.
   if (ctx.sessions - ends.length >= inForce(ctx).config.ike.maxSessions)
@@ -101,65 +89,6 @@ export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], c
   });
   return { sa: ticket.sa, ends, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
 }
-
-interface Who extends Pick<Established, 'kind' | 'local' | 'remote' | 'credential' | 'authenticatedAt' | 'reauthenticateBy'> {
-  /** Our own AUTH. */
-  readonly proof: Bytes;
-}
-
-function authenticateSharedKey(phase: HalfOpen, asked: Request, ctx: Context): Who {
-  const { config, credentials } = inForce(ctx);
-  const { idI: remote, auth } = asked;
-  // An unknown identity costs the same as a wrong key: a random key that nobody can have proven.
-  const secret = credentials.psk(remote) ?? ctx.random(32);
-  const expected = sharedKeyAuth(phase, 'initiator', remote, secret, ctx);
-  if (auth?.method !== AuthMethod.SHARED_KEY || !proves(expected, auth.data)) throw failed('a wrong or unknown key');
-  const local = config.identity;
-  return {
-    ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data.slice() } },
-    ...{
-      credential: { ...SHARED_KEY, psk: pskDigest(secret, ctx.crypto) },
-      authenticatedAt: ctx.now,
-      reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs),
-    },
-    proof: sharedKeyAuth(phase, 'responder', local, secret, ctx),
-  };
-}
-
-function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resumed']>, asked: Request, ctx: Context): Who {
-  const policy = inForce(ctx);
-  const { idI, idR, auth, cert } = asked;
-  // RFC 5723 §4.3.3: the same identities as in the ticket, and no certificate.
-  if (!sameIdentity(idI, ticket.idI) || (idR && !sameIdentity(idR, ticket.idR)) || cert.length > 0)
-    throw failed('not the identities of the ticket');
-  const form = auth && proofForm(phase, ticket.idI, auth.data, policy.config.tickets.acceptLibreswanAuth, ctx);
-  if (!form) throw failed('a wrong proof of a resumption');
-  // RFC 5723 §4.3.1: used once an SA is established with it; another attempt may have been faster than this one.
-  if (refusalByPolicy(ticket, policy, ctx)) throw failed('a ticket that has been used meanwhile');
-  ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
-  const { idR: local, authenticated, authenticatedAt, reauthenticateBy, authMethod: method, certificate, psk } = ticket;
-  const proof =
-    form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
-  // RFC 5723 §5 note 1: it is the authenticated identity that counts.
-  const who = { local, remote: authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy };
-  return { kind: 'resumed', ...who, credential: { method, certificate, psk, claimed: authenticated && ticket.idI }, proof };
-}
-
-function proofForm(
-  phase: HalfOpen,
-  identity: Identity,
-  given: Bytes,
-  libreswan: boolean,
-  ctx: Context,
-): 'rfc' | 'libreswan' | undefined {
-  if (proves(resumptionAuth(phase, 'initiator', identity, ctx), given)) return 'rfc';
-  return libreswan && proves(libreswanResumptionAuth(phase, 'initiator', ctx), given) ? 'libreswan' : undefined;
-}
-
-const SHARED_KEY = { method: AuthMethod.SHARED_KEY, claimed: undefined, certificate: undefined, psk: undefined };
-
-/** RFC 7296 §2.21.2: nothing but AUTHENTICATION_FAILED, whatever it was. */
-const failed = (why: string): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);
 
 /** Which SAs of the same peer end without a DELETE, and which inner addresses it may have back. */
 function supersedes(

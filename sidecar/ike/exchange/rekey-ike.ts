@@ -28,7 +28,6 @@ import { termsOf } from '../terms.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { jittered, rekeyedWindow, request as sendRequest } from '../window.ts';
 import { equalBytes, unhex } from '../wire/bytes.ts';
-import { NO_SPI } from '../wire/message.ts';
 import type { PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import * as informational from './informational.ts';
@@ -100,7 +99,7 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   if (!answer.sa || !answer.nonce || !answer.ke) return refused(sa, exchange, answer, ctx);
   const { offer, rival } = exchange;
   const { suite, peerSpi } = acceptedIkeRekey(answer.sa.proposals, ikeProposals(termsOf(sa, ctx).ike, unhex(offer.spi)));
-  if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id || peerSpi.length !== NO_SPI.length)
+  if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id)
     throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'the peer answers a rekey with what was not offered');
   const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(offer.ke.privateKey, answer.ke.data);
   const [spiI, spiR] = [offer.spi, peerSpi];

@@ -209,6 +209,18 @@ describe('the IKE SA anew, the initiator', () => {
       assert.deepEqual(kinds(peer.hear(gateway.pass(11_500))[0]), ['SA', 'NONCE', 'KE']);
     });
 
+  it('ends the SA when the answer names no SPI: there is no SA to go on with', () => {
+    const { gateway, peer, begin } = joined();
+    const request = begin();
+    const { payloads } = ikeAnswer(peer, request, { spi: '' });
+    const heard = peer.answer(request, payloads);
+    assert.deepEqual(
+      heard.map((one) => one.payloads),
+      [[endIke]],
+    );
+    assert.deepEqual([gateway.sessions(), gateway.children.size], [[], 0]);
+  });
+
   it('ends the SA when the answer is not within the offer: the peer has moved its children to an SA that nobody has', () => {
     const { gateway, peer, begin } = joined();
     const request = begin();

@@ -3,17 +3,17 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { must } from './lab/machine.ts';
 import { closingLine, details, outcome, table } from './lab/report.ts';
-import type { Roots } from './lab/roots.ts';
-import { findScenarios, runScenarios } from './lab/runner.ts';
+import type { RootName } from './lab/roots.ts';
+import { runScenarios } from './lab/runner.ts';
 import { PATH } from './lab/tools.ts';
 
-interface Order {
-  readonly roots: Roots;
+export interface Order {
+  readonly roots: readonly (readonly [RootName, string])[];
   readonly shim: string;
   readonly folder: string;
   readonly jobs: number;
   readonly keep: boolean;
-  readonly wanted: readonly string[];
+  readonly names: readonly string[];
 }
 
 const EXIT_INTERRUPTED = 130;
@@ -36,12 +36,8 @@ execFileSync('mount', ['-t', 'tmpfs', 'lab', '/run'], { env: { PATH } });
 mkdirSync('/run/netns');
 await must('ip', ['link', 'set', 'lo', 'up']);
 
-const names = findScenarios(order.wanted);
-if (names.length === 0) {
-  say(`no scenario has one of these words in its name: ${order.wanted.join(', ')}`);
-  process.exit(1);
-}
-const { roots, shim, folder, jobs, keep } = order;
+const { names, shim, folder, jobs, keep } = order;
+const roots = new Map(order.roots);
 const began = performance.now();
 const results = await runScenarios(names, { at: { roots, shim }, folder, jobs, keep, observe: (result) => say(outcome(result)) });
 

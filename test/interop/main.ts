@@ -12,7 +12,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Order } from './inside.ts';
 import { peerVersions, prepareRoots } from './lab/roots.ts';
+import { findScenarios, rootsOf } from './lab/runner.ts';
 import { prepareShim, shimFile } from './lab/shim.ts';
 import { installTools, PATH } from './lab/tools.ts';
 
@@ -51,11 +53,13 @@ try {
 }
 
 async function main(): Promise<number> {
+  const names = findScenarios(positionals);
+  if (names.length === 0) throw new Error(`no scenario has one of these words in its name: ${positionals.join(', ')}`);
   installTools(!existsSync(shimFile()));
-  const roots = await prepareRoots();
+  const roots = await prepareRoots(await rootsOf(names));
   const shim = prepareShim();
   process.stdout.write(`${peerVersions(roots).join(', ')}; prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
-  const run = { roots, shim, folder, jobs, keep: values.keep, wanted: positionals };
+  const run: Order = { roots: [...roots], shim, folder, jobs, keep: values.keep, names };
   const argv = [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(run)];
   const inside = spawn('unshare', argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, PATH } });
   // From a terminal it has got the signal too and ends in good order; `unshare` itself passes none on, but takes everything along.

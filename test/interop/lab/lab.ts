@@ -13,7 +13,7 @@ import { connect, Machine } from './machine.ts';
 import { unmountRoot } from './peer-root.ts';
 import { PATIENCE_MS } from './program.ts';
 import { Relay } from './relay.ts';
-import type { Roots } from './roots.ts';
+import type { RootName, Roots } from './roots.ts';
 import { StrongSwan } from './strongswan.ts';
 
 export const OUTER = {
@@ -123,14 +123,15 @@ export class Lab {
     return this.#relayOn('initiator', [OUTER.responder.ipv4]);
   }
 
-  strongSwan(role: Role): Promise<StrongSwan> {
-    const { scenario, roots } = this.#place;
-    return StrongSwan.start({ machine: this[role], root: roots.strongswan, at: this.#view(role), scenario });
+  /** `root`: one that the scenario names in its `roots`. */
+  strongSwan(role: Role, root: 'strongswan' | 'strongswan-sid' = 'strongswan'): Promise<StrongSwan> {
+    const { scenario } = this.#place;
+    return StrongSwan.start({ machine: this[role], root: this.#root(root), at: this.#view(role), scenario });
   }
 
   libreswan(role: Role): Promise<Libreswan> {
-    const { scenario, roots, shim } = this.#place;
-    return Libreswan.start({ machine: this[role], root: roots.libreswan, at: this.#view(role), scenario, shim });
+    const { scenario, shim } = this.#place;
+    return Libreswan.start({ machine: this[role], root: this.#root('libreswan'), at: this.#view(role), scenario, shim });
   }
 
   /** On the initiator, connecting to the responder. */
@@ -168,6 +169,12 @@ export class Lab {
     await this.responder.start('tcpdump', ['tcpdump', ...args]).wait((line) => /listening on/.exec(line) ?? undefined, 1, {
       what: 'listening',
     });
+  }
+
+  #root(name: RootName): string {
+    const folder = this.#place.roots.get(name);
+    if (folder === undefined) throw new Error(`the scenario does not name ${name} in its roots`);
+    return folder;
   }
 
   #view(role: Role): string {

@@ -1,111 +1,99 @@
-/** Debian roots with one real IKEv2 peer each, unpacked and never booted; kept in the user's cache. */
-import { execFile, spawnSync } from 'node:child_process';
+/** The roots of the lab, with one real peer each; kept in the user's cache. */
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
-  symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import { gunzipSync } from 'node:zlib';
-import { PATH } from './tools.ts';
+import { join } from 'node:path';
+import { type DebianRoot, debianVersion, UNPACK_LIMIT_MS, unpack } from './debian.ts';
 
-const DEBIAN = { version: '13', suite: 'trixie' };
-const PACKAGES = {
-  strongswan: [
-    'charon-systemd',
-    'strongswan-swanctl',
-    'libcharon-extra-plugins',
-    'libstrongswan-extra-plugins',
-    'libstrongswan-standard-plugins',
-  ],
-  libreswan: ['libreswan', 'libnss3-tools', 'dash', 'mawk', 'sed', 'grep', 'procps', 'util-linux', 'hostname'],
-} as const;
-const BASE = ['bash', 'coreutils', 'iproute2'];
-/** Places for mounts. */
-const FOLDERS = ['proc', 'sys', 'dev', 'run', 'tmp', 'peer'];
-const BUILD_LIMIT_MS = 240_000;
-/** Says which packages a root was made of. A root without it, or with other packages, is made anew. */
-const RECIPE = 'rekindle-recipe';
+const STRONGSWAN = [
+  'strongswan-swanctl',
+  'charon-systemd',
+  'libcharon-extra-plugins',
+  'libcharon-extauth-plugins',
+  'libstrongswan-extra-plugins',
+  'libstrongswan-standard-plugins',
+] as const;
+/** What is to be unpacked; the first package is the one whose version is told. */
+const ROOTS = {
+  strongswan: { suite: 'trixie', packages: STRONGSWAN },
+  /** Has ML-KEM. */
+  'strongswan-sid': { suite: 'sid', packages: STRONGSWAN },
+  libreswan: {
+    suite: 'trixie',
+    packages: ['libreswan', 'libnss3-tools', 'dash', 'mawk', 'sed', 'grep', 'procps', 'util-linux', 'hostname'],
+  },
+} as const satisfies Readonly<Record<string, DebianRoot>>;
+/** Written when a root is complete, touched when it is used. */
+const READY = 'rekindle-ready';
+/** Roots of other recipes may be in use by another working copy; after this long they are not. */
+const UNUSED_MS = 7 * 24 * 3_600_000;
 
-export type PeerName = keyof typeof PACKAGES;
-export type Roots = Readonly<Record<PeerName, string>>;
+export type RootName = keyof typeof ROOTS;
+/** Where those are that were prepared. */
+export type Roots = ReadonlyMap<RootName, string>;
 
 export const cacheFolder = (): string => join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'rekindle');
 
 /** Makes what is not in the cache. @throws Error that says what to do. */
-export async function prepareRoots(): Promise<Roots> {
-  const [strongswan, libreswan] = await Promise.all([prepareRoot('strongswan'), prepareRoot('libreswan')]);
-  return { strongswan, libreswan };
+export async function prepareRoots(names: ReadonlySet<RootName>): Promise<Roots> {
+  mkdirSync(rootsFolder(), { recursive: true });
+  removeAbandoned();
+  return new Map(await Promise.all([...names].map(async (name) => [name, await prepareRoot(name)] as const)));
 }
 
-/** Names and versions of the Debian packages, by their changelogs. */
-export const peerVersions = ({ strongswan, libreswan }: Roots): readonly string[] => [
-  newest(strongswan, 'strongswan-swanctl'),
-  newest(libreswan, 'libreswan'),
-];
+/** Names and versions of the Debian packages. */
+export const peerVersions = (roots: Roots): readonly string[] =>
+  [...roots].map(([name, folder]) => debianVersion(folder, ROOTS[name].packages[0]));
 
-function newest(root: string, name: string): string {
-  const changelog = gunzipSync(readFileSync(join(root, 'usr/share/doc', name, 'changelog.Debian.gz'))).toString();
-  const [, source = '', version = ''] = /^(\S+) \((\S+)\)/.exec(changelog) ?? [];
-  return `${source} ${version}`;
-}
+const rootsFolder = (): string => join(cacheFolder(), 'roots');
 
-async function prepareRoot(peer: PeerName): Promise<string> {
-  const folder = join(cacheFolder(), `debian-${DEBIAN.version}`, peer);
-  const packages = [...PACKAGES[peer], ...BASE].join(',');
-  const recipe = join(folder, RECIPE);
-  if (existsSync(recipe) && readFileSync(recipe, 'utf8') === packages) return folder;
-  mkdirSync(dirname(folder), { recursive: true });
-  removeAbandoned(folder);
-  const building = mkdtempSync(`${folder}.`);
-  try {
-    await unpack(packages, building);
-    writeFileSync(join(building, RECIPE), packages);
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(building, folder);
-  } finally {
-    rmSync(building, { recursive: true, force: true });
-  }
+/** Its name changes with its recipe. */
+async function prepareRoot(name: RootName): Promise<string> {
+  const recipe: DebianRoot = ROOTS[name];
+  const digest = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 12);
+  const folder = join(rootsFolder(), `${name}-${digest}`);
+  if (!existsSync(join(folder, READY))) await build(recipe, folder);
+  utimesSync(join(folder, READY), new Date(), new Date());
   return folder;
 }
 
-/** What interrupted runs left half unpacked. */
-function removeAbandoned(folder: string): void {
-  const parent = dirname(folder);
-  for (const name of readdirSync(parent).filter((one) => one.startsWith(`${basename(folder)}.`))) {
-    const path = join(parent, name);
-    if (Date.now() - statSync(path).mtimeMs > 2 * BUILD_LIMIT_MS) rmSync(path, { recursive: true, force: true });
-  }
-}
-
-async function unpack(packages: string, folder: string): Promise<void> {
-  const args = ['--variant=extract', `--include=${packages}`, DEBIAN.suite, folder, debianMirror()];
+async function build(recipe: DebianRoot, folder: string): Promise<void> {
+  const building = mkdtempSync(`${folder}.`);
   try {
-    await promisify(execFile)('mmdebstrap', args, { timeout: BUILD_LIMIT_MS, env: { ...process.env, PATH }, maxBuffer: 2 ** 26 });
-  } catch (error) {
-    throw new Error(`could not make a Debian root of ${packages}: ${error instanceof Error ? error.message : error}`);
+    await unpack(recipe, building);
+    writeFileSync(join(building, READY), '');
+    rename(building, folder);
+  } finally {
+    rmSync(building, { recursive: true, force: true });
   }
-  for (const name of FOLDERS) mkdirSync(join(folder, name), { recursive: true });
-  // The alternatives of dpkg are not set up by unpacking.
-  if (packages.includes('mawk')) symlinkSync('mawk', join(folder, 'usr/bin/awk'));
 }
 
-/** The archive that this machine's own packages come from. */
-function debianMirror(): string {
-  const given = process.env['REKINDLE_DEBIAN_MIRROR'];
-  if (given) return given;
-  const listed = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'], { encoding: 'utf8' });
-  const found = (listed.stdout ?? '').split('\n').find((uri) => /\/debian\/?$/.test(uri));
-  if (found === undefined)
-    throw new Error('apt names no mirror of Debian here; name one with REKINDLE_DEBIAN_MIRROR=http://…/debian');
-  return found;
+/** Whoever was faster at the same recipe has made the same. */
+function rename(building: string, folder: string): void {
+  try {
+    renameSync(building, folder);
+  } catch (error) {
+    if (!existsSync(join(folder, READY))) throw error;
+  }
+}
+
+/** What interrupted runs left half unpacked, and roots of recipes of former times. */
+function removeAbandoned(): void {
+  for (const name of readdirSync(rootsFolder())) {
+    const folder = join(rootsFolder(), name);
+    const ready = join(folder, READY);
+    const [since, limitMs] = existsSync(ready) ? [ready, UNUSED_MS] : [folder, 2 * UNPACK_LIMIT_MS];
+    const touched = statSync(since, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - touched > limitMs) rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -3,6 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Lab, type LabPlace } from './lab.ts';
+import type { RootName } from './roots.ts';
 import type { Failure, Result, Scenario } from './scenario.ts';
 
 const HOME = join(import.meta.dirname, '..');
@@ -18,9 +19,26 @@ export interface Run {
   readonly observe: (result: Result) => void;
 }
 
+/** Which roots they need. What cannot be loaded needs none, and fails when it is run. */
+export async function rootsOf(names: readonly string[]): Promise<ReadonlySet<RootName>> {
+  const needed = await Promise.all(
+    names.map((name) =>
+      load(name).then(
+        (scenario) => scenario.roots ?? [peerOf(name)],
+        () => [],
+      ),
+    ),
+  );
+  return new Set(needed.flat());
+}
+
+const PEERS = ['strongswan', 'libreswan'] as const;
+
+const peerOf = (name: string): (typeof PEERS)[number] => (name.startsWith('strongswan') ? 'strongswan' : 'libreswan');
+
 /** Folder names, in order; with `wanted`, those that contain one of these words. */
 export function findScenarios(wanted: readonly string[]): string[] {
-  const found = ['strongswan', 'libreswan'].flatMap((peer) =>
+  const found = PEERS.flatMap((peer) =>
     readdirSync(join(HOME, peer), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => `${peer}/${name}`),
@@ -29,7 +47,7 @@ export function findScenarios(wanted: readonly string[]): string[] {
 }
 
 const strongSwanFirst = (a: string, b: string): number =>
-  a.startsWith('strongswan') === b.startsWith('strongswan') ? a.localeCompare(b) : a.startsWith('strongswan') ? -1 : 1;
+  PEERS.indexOf(peerOf(a)) - PEERS.indexOf(peerOf(b)) || a.localeCompare(b);
 
 /** Results in the order of the names. */
 export async function runScenarios(names: readonly string[], run: Run): Promise<Result[]> {

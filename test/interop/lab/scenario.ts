@@ -1,8 +1,11 @@
 /** What a scenario is: a title, and steps that say what is done and must be seen. Its folder holds the configuration of the peer. */
 import type { Lab } from './lab.ts';
+import type { RootName } from './roots.ts';
 
 export interface Scenario {
   readonly title: string;
+  /** Undefined: the one that its folder is named after. */
+  readonly roots?: readonly RootName[];
   readonly run: (lab: Lab) => Promise<void>;
 }
 

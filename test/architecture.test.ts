@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'sidecar/ike/error.ts': ['sidecar/ike/wire'],
   'sidecar/ike/crypto': ['sidecar/ike/crypto', 'sidecar/ike/wire', 'sidecar/ike/error.ts', '@noble/', 'node:crypto'],
   'sidecar/ike': ['sidecar/ike', 'type:sidecar/contract'],
+  'sidecar/eap': ['sidecar/eap', 'sidecar/ike', 'sidecar/contract', 'node:'],
   'sidecar/dataplane': [
     'sidecar/dataplane',
     'sidecar/contract',
@@ -26,6 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   'sidecar/shell': [
     'sidecar/shell',
+    'sidecar/eap',
     'sidecar/ike',
     'sidecar/dataplane',
     'sidecar/contract',
@@ -35,6 +37,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   'sidecar/client': [
     'sidecar/client',
+    'sidecar/eap',
     'sidecar/shell',
     'sidecar/ike',
     'sidecar/dataplane',

@@ -2,7 +2,8 @@
  * EAP inside IKE_AUTH (RFC 7296 §2.16): the core carries packets between the peer and whoever speaks the method, and knows no method itself.
  * It asks with an Output and goes on with a later Input, so nothing here waits: a server that is slow or dead costs its own handshakes only.
  */
-import type { Identity } from './sa.ts';
+import type { CertificateReference } from './pki/trust.ts';
+import type { Identity, Instant } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 
 /** For whoever speaks EAP: the authentication server behind a gateway (local methods or RADIUS), the supplicant of a client. */
@@ -39,7 +40,16 @@ export interface EapOutcome {
   readonly mutual: boolean;
   /** The name that was authenticated, as EAP spells it (RFC 3748 §7.3: UTF-8 text). */
   readonly identity: string;
+  /** What the identity was proven by, where it was a certificate: revoked, it stops resumption too. */
+  readonly certificate: EapCertificate | undefined;
   readonly granted: EapGrant;
+}
+
+/** As in Verdict. */
+export interface EapCertificate {
+  readonly fingerprint: Bytes;
+  readonly chain: readonly CertificateReference[];
+  readonly notAfter: Instant;
 }
 
 /** What RADIUS adds (RFC 2865, RFC 3162); empty for local methods. */

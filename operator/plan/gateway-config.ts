@@ -2,6 +2,7 @@
 import { parseSpan } from '../../crds/v1alpha1/time.ts';
 import type { VpnGateway, VpnGatewaySpec } from '../../crds/v1alpha1/vpngateway.ts';
 import { ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../../sidecar/contract/algorithms.ts';
+import { DEFAULT_RULES } from '../../sidecar/contract/authentication-yaml.ts';
 import type { GatewayConfig, Retransmit } from '../../sidecar/contract/gateway-config.ts';
 import { parseIdentity } from '../../sidecar/contract/identity.ts';
 import type { Placement } from './plan.ts';
@@ -30,6 +31,8 @@ export function gatewayConfig(
     slices: spec.maxReplicas,
     dns: spec.dns ?? [],
     routes: spec.routes,
+    authentication: DEFAULT_RULES,
+    radius: undefined,
     ike: ike(spec),
     esp: esp(spec),
     tickets: {

@@ -1,5 +1,7 @@
 /** `gateway.yaml`: all that a gateway pod is told about itself, but for keys and credentials. The operator writes it, the sidecar reloads it live. */
 
+import type { AuthenticationRule, RadiusConfig } from './authentication.ts';
+
 /** By IANA transform number, most wanted first. The YAML uses the keywords of algorithms.ts. */
 export interface Algorithms {
   readonly encryption: readonly { readonly id: number; readonly keyBits: number }[];
@@ -34,6 +36,10 @@ export interface GatewayConfig {
   readonly dns: readonly string[];
   /** Prefixes that clients may reach: the responder's traffic selectors and INTERNAL_IP4/6_SUBNET. */
   readonly routes: readonly string[];
+  /** At least one; the first that fits decides. */
+  readonly authentication: readonly AuthenticationRule[];
+  /** Undefined: no rule asks RADIUS. */
+  readonly radius: RadiusConfig | undefined;
   readonly ike: {
     readonly algorithms: Algorithms;
     /** Zero: never by itself. Milliseconds. */

@@ -1,6 +1,7 @@
 /** `gateway.yaml` as text: parsed whole or refused whole, with every problem; written by the operator, readable by people. */
 import { address, overlap, parsePrefix, prefix } from './address.ts';
 import { DEFAULT_ESP_ALGORITHMS, DEFAULT_IKE_ALGORITHMS, espAlgorithms, ikeAlgorithms } from './algorithms.ts';
+import { authenticationRules, DEFAULT_RULES, radiusConfig } from './authentication-yaml.ts';
 import { duration } from './duration.ts';
 import type { GatewayConfig } from './gateway-config.ts';
 import { identity } from './identity.ts';
@@ -10,6 +11,7 @@ import {
   checked,
   integer,
   list,
+  maybe,
   number,
   oneOf,
   optional,
@@ -104,6 +106,8 @@ const fields = record<GatewayConfig>({
   slices: optional(integer(1, 255), 1),
   dns: optional(list(address, { max: 8 }), []),
   routes: required(list(prefix, { max: 64 })),
+  authentication: optional(authenticationRules, DEFAULT_RULES),
+  radius: maybe(radiusConfig),
   ike: sparse(ike),
   esp: sparse(esp),
   tickets: sparse(tickets),
@@ -114,6 +118,7 @@ const fields = record<GatewayConfig>({
 const gatewayConfig: Shape<GatewayConfig> = checked(fields, (config, place) => {
   distinctPorts(config, place);
   fittingPools(config, place);
+  fittingRules(config, place);
   if (config.slices < config.peers.replicas) {
     place.at('slices').refuse(`fewer than the ${config.peers.replicas} replicas`, 'give each replica a slice of the pools');
   }
@@ -146,5 +151,21 @@ function fittingPools({ pools, slices }: GatewayConfig, place: Place): void {
     }
     const other = parsed.findIndex((earlier) => overlap(earlier, pool));
     if (other < index) at.refuse(`overlaps with pools[${other}]: "${pools[index]?.cidr}"`, 'use prefixes that share no address');
+  });
+}
+
+/** A rule names what the gateway has. */
+function fittingRules({ authentication, pools, radius }: GatewayConfig, place: Place): void {
+  const known = pools.map(({ cidr }) => cidr);
+  authentication.forEach((rule, index) => {
+    const at = place.at('authentication').at(index);
+    rule.pools.forEach((cidr, position) => {
+      if (!known.includes(cidr))
+        at.at('pools')
+          .at(position)
+          .refuse(`not a pool of this gateway: "${cidr}"`, `write one of ${known.join(', ')}`);
+    });
+    if (rule.method === 'eap-radius' && !radius)
+      at.at('method').refuse('eap-radius, but no RADIUS server is named', 'name one below radius.servers');
   });
 }

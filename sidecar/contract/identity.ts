@@ -5,8 +5,8 @@ import type { Identity } from './gateway-config.ts';
 import { type Shape, spelled } from './schema.ts';
 
 const ID_IPV4_ADDR = 1;
-const ID_FQDN = 2;
-const ID_RFC822_ADDR = 3;
+export const ID_FQDN = 2;
+export const ID_RFC822_ADDR = 3;
 const ID_IPV6_ADDR = 5;
 const ID_KEY_ID = 11;
 

@@ -1,4 +1,5 @@
 /** Policies and connections for tests: short to write, whole in what they say. */
+import { DEFAULT_RULES } from '../../sidecar/contract/authentication-yaml.ts';
 import type { Algorithms, GatewayConfig } from '../../sidecar/contract/gateway-config.ts';
 import type { KeyRing, RingKey } from '../../sidecar/contract/key-ring.ts';
 import { Secret } from '../../sidecar/contract/secret.ts';
@@ -37,6 +38,7 @@ type Part<T> = { readonly [K in keyof T]?: T[K] extends readonly unknown[] ? T[K
 export function config(part: Part<GatewayConfig> = {}): GatewayConfig {
   return {
     ...{ generation: 1, name: 'test/gateway', audience: 'audience', identity: GATEWAY, dataplane: 'userspace', crypto: 'auto' },
+    ...{ authentication: DEFAULT_RULES, radius: undefined },
     ...{ pools: [{ cidr: '10.8.0.0/16' }], slices: 4, dns: ['10.8.0.1'], routes: ['0.0.0.0/0'] },
     ...part,
     listen: { ikePort: 500, natPort: 4500, httpPort: 9500, peerPort: 9501, ...part.listen },

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { formatAddress, network } from '../../../sidecar/contract/address.ts';
 import { ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../../../sidecar/contract/algorithms.ts';
+import type { AuthenticationRule, RadiusConfig } from '../../../sidecar/contract/authentication.ts';
 import type { Algorithms, GatewayConfig } from '../../../sidecar/contract/gateway-config.ts';
 import { encodeGatewayConfig, parseGatewayConfig } from '../../../sidecar/contract/gateway-yaml.ts';
 import { parseIdentity } from '../../../sidecar/contract/identity.ts';
@@ -63,7 +64,7 @@ tickets: { lifetime: 1 day }
 ...
 `;
     assert.deepEqual(problems(yaml), [
-      'gateway.yaml: audiance: unknown field; remove it; the fields here are generation, name, audience, identity, listen, peers, pools, slices, dns, routes, ike, esp, tickets, dataplane, crypto',
+      'gateway.yaml: audiance: unknown field; remove it; the fields here are generation, name, audience, identity, listen, peers, pools, slices, dns, routes, authentication, radius, ike, esp, tickets, dataplane, crypto',
       'gateway.yaml: audience: missing; add this field',
       'gateway.yaml: identity: not an identity: ""; write an address, a domain name, user@domain, or keyid: and an even number of hexadecimal digits',
       'gateway.yaml: pools[0].cidr: not an IPv4 or IPv6 prefix: "10.8.0.0"; write it as address/length, for instance 10.8.0.0/24',
@@ -111,6 +112,33 @@ tickets: { lifetime: 1 day }
     ]);
   });
 
+  it('is refused when a rule of authentication could never do what it says', () => {
+    const rules = (text: string): readonly string[] => problems(with_(`authentication: [${text}]`));
+    assert.deepEqual(rules(''), ['gateway.yaml: authentication: 0 items; list at least 1']);
+    assert.deepEqual(rules('{ name: a, method: psk }, { name: a, method: certificate }'), [
+      'gateway.yaml: authentication[1].name: the same as that of rule 1: "a"; give each rule a name of its own',
+    ]);
+    assert.deepEqual(rules('{ name: a, method: psk, pools: [10.9.0.0/24] }'), [
+      'gateway.yaml: authentication[0].pools[0]: not a pool of this gateway: "10.9.0.0/24"; write one of 10.8.0.0/24',
+    ]);
+    assert.deepEqual(rules('{ name: a, method: psk, authorities: [ca.pem], eapOnly: true }'), [
+      'gateway.yaml: authentication[0].authorities: given, but the method is psk; remove it; it is for certificate and eap-tls',
+      'gateway.yaml: authentication[0].eapOnly: true, but the method is psk; remove it; it is for EAP',
+    ]);
+    assert.deepEqual(rules('{ name: a, method: eap-radius }'), [
+      'gateway.yaml: authentication[0].method: eap-radius, but no RADIUS server is named; name one below radius.servers',
+    ]);
+    assert.deepEqual(rules('{ name: a, method: psk, identities: ["*a*b*c*d*e*f*g*h*i*"] }'), [
+      'gateway.yaml: authentication[0].identities[0]: not a pattern of identities: "*a*b*c*d*e*f*g*h*i*"; write an identity, or a part of one with * for the rest, for instance *@staff.example.com',
+    ]);
+    assert.deepEqual(rules('{ name: a, method: certificate, authorities: [../ca.pem] }'), [
+      'gateway.yaml: authentication[0].authorities[0]: not the name of a file: "../ca.pem"; write the name without a folder: letters, digits, dots and dashes',
+    ]);
+    assert.deepEqual(problems(with_('radius: { servers: [{ host: r, secret: s }], interim: 30s }')), [
+      'gateway.yaml: radius.interim: shorter than a minute; write at least 1m, or 0s for what the server says',
+    ]);
+  });
+
   it('is refused when it is not one YAML document', () => {
     assert.deepEqual(problems(''), [
       'gateway.yaml: cut off in the middle of a write; write the file whole; its last line is ...',
@@ -119,7 +147,7 @@ tickets: { lifetime: 1 day }
       'gateway.yaml: not valid YAML at line 7, column 1: duplicated mapping key; correct it; a text that begins with a sign needs quotes',
     ]);
     assert.deepEqual(problems('- 1\n...\n'), [
-      'gateway.yaml: not a mapping: a list; write the fields generation, name, audience, identity, listen, peers, pools, slices, dns, routes, ike, esp, tickets, dataplane, crypto below it',
+      'gateway.yaml: not a mapping: a list; write the fields generation, name, audience, identity, listen, peers, pools, slices, dns, routes, authentication, radius, ike, esp, tickets, dataplane, crypto below it',
     ]);
   });
 
@@ -169,6 +197,8 @@ const config = (): fc.Arbitrary<GatewayConfig> =>
     slices: fc.integer({ min: 8, max: 255 }),
     dns: fc.array(address(), { maxLength: 8 }),
     routes: fc.array(prefix(), { maxLength: 8 }),
+    authentication: rules(),
+    radius: radius(),
     ike: object({
       algorithms: algorithms(true),
       rekeyMs: ms(0, 10 ** 9),
@@ -198,3 +228,48 @@ const config = (): fc.Arbitrary<GatewayConfig> =>
     dataplane: fc.constantFrom('userspace', 'none'),
     crypto: fc.constantFrom('auto', 'noble', 'openssl'),
   });
+
+const rules = (): fc.Arbitrary<readonly AuthenticationRule[]> =>
+  fc.uniqueArray(rule(), { minLength: 1, maxLength: 4, selector: ({ name }) => name });
+
+const rule = (): fc.Arbitrary<AuthenticationRule> =>
+  object<AuthenticationRule>({
+    name: fc.stringMatching(/^[a-z][a-z0-9]{0,9}$/),
+    method: fc.constantFrom('certificate', 'psk', 'eap-tls', 'eap-mschapv2'),
+    identities: fc.array(fc.constantFrom('*', '*@example.com', 'alice@example.com', '10.*', 'keyid:*'), { maxLength: 3 }),
+    authorities: fc.constant([]),
+    eapOnly: fc.constant(false),
+    pools: fc.constant([]),
+    routes: fc.option(fc.array(prefix(), { maxLength: 2 }), { nil: undefined }),
+    dns: fc.option(fc.array(address(), { maxLength: 2 }), { nil: undefined }),
+    domains: fc.option(fc.constant(['corp.example.com', 'example']), { nil: undefined }),
+    rekeyMs: fc.option(ms(0, 10 ** 9), { nil: undefined }),
+    reauthenticationMs: fc.option(ms(1_000, 10 ** 9), { nil: undefined }),
+    uniqueness: fc.constantFrom('keep', 'replace', 'refuse'),
+    maxSessions: fc.integer({ min: 1, max: 1_000 }),
+  }).map((made) => ({
+    ...made,
+    authorities: made.method === 'certificate' || made.method === 'eap-tls' ? ['staff.pem'] : [],
+    eapOnly: made.method === 'eap-tls',
+  }));
+
+const radius = (): fc.Arbitrary<RadiusConfig | undefined> =>
+  fc.option(
+    object<RadiusConfig>({
+      servers: fc.array(
+        object({
+          host: fc.constantFrom('radius.example.com', '2001:db8::1', '192.0.2.7'),
+          port: fc.integer({ min: 1, max: 65_535 }),
+          accountingPort: fc.integer({ min: 1, max: 65_535 }),
+          secret: fc.constant('office-1'),
+        }),
+        { minLength: 1, maxLength: 3 },
+      ),
+      timeoutMs: ms(100, 60_000),
+      attempts: fc.integer({ min: 1, max: 10 }),
+      nasIdentifier: word(),
+      accounting: fc.boolean(),
+      interimMs: fc.constantFrom(0, 60_000, 600_000),
+    }),
+    { nil: undefined },
+  );

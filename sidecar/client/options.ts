@@ -73,7 +73,8 @@ export function connectionOf(
     natPath: { local, remote: remote.nat } satisfies Path,
     local: options.identity,
     remote: options.remoteIdentity,
-    psk: options.psk.expose(),
+    authentication: { method: 'psk', secret: options.psk.expose() },
+    trust: { anchors: [], lists: [] },
     ...{ ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs },
     addresses: { ipv4: true, ipv6: true },
     // RFC 7296 §2.19: a client that asks for an address offers everything, and the gateway narrows it to what it assigns.

@@ -3,7 +3,20 @@ import { formatAddress, parseAddress } from '../contract/address.ts';
 import { instant } from '../contract/bytes.ts';
 import { identity } from '../contract/identity.ts';
 import { type Parsed, Place } from '../contract/problem.ts';
-import { checked, integer, list, maybe, readWhole, record, required, type Shape, spelled, text } from '../contract/schema.ts';
+import {
+  boolean,
+  checked,
+  integer,
+  list,
+  maybe,
+  optional,
+  readWhole,
+  record,
+  required,
+  type Shape,
+  spelled,
+  text,
+} from '../contract/schema.ts';
 import type { HeldTicket } from '../ike/connection.ts';
 import { type Instant, NEVER } from '../ike/sa.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
@@ -78,6 +91,7 @@ const document: Shape<TicketDocument> = record({
   authenticatedAt: required(instant),
   reauthenticateBy: maybe(instant),
   inner: required(list(innerAddress, { max: 8 })),
+  postQuantum: optional(boolean, false),
 });
 
 const toDocument = ({ reauthenticateBy, ...ticket }: HeldTicket, gateway: string): TicketDocument => ({

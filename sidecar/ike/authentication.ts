@@ -12,7 +12,10 @@ import { AuthMethod, Notify } from './wire/registry.ts';
 
 /** Who the peer is, by what it has proven. */
 export interface Who
-  extends Pick<Established, 'kind' | 'local' | 'remote' | 'credential' | 'authenticatedAt' | 'reauthenticateBy'> {
+  extends Pick<
+    Established,
+    'kind' | 'local' | 'remote' | 'credential' | 'authenticatedAt' | 'reauthenticateBy' | 'accounting' | 'postQuantum'
+  > {
   /** Our own AUTH. */
   readonly proof: Bytes;
 }
@@ -41,7 +44,9 @@ function authenticateSharedKey(phase: HalfOpen, claim: Claim, ctx: Context): Who
   return {
     ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data.slice() } },
     ...{
-      credential: { ...SHARED_KEY, psk: pskDigest(secret, ctx.crypto) },
+      credential: { ...SHARED_KEY, psk: pskDigest(secret, ctx.crypto), rule: undefined },
+      accounting: undefined,
+      postQuantum: false,
       authenticatedAt: ctx.now,
       reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs),
     },
@@ -61,11 +66,13 @@ function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resum
   if (refusalByPolicy(ticket, policy, ctx)) throw failed('a ticket that has been used meanwhile');
   ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
   const { idR: local, authenticated, authenticatedAt, reauthenticateBy, authMethod: method, certificate, psk } = ticket;
+  const { accounting, postQuantum } = ticket;
   const proof =
     form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
   // RFC 5723 §5 note 1: it is the authenticated identity that counts.
-  const who = { local, remote: authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy };
-  return { kind: 'resumed', ...who, credential: { method, certificate, psk, claimed: authenticated && ticket.idI }, proof };
+  const who = { local, remote: authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy, accounting, postQuantum };
+  const credential = { method, certificate, psk, claimed: authenticated && ticket.idI, rule: undefined };
+  return { kind: 'resumed', ...who, credential, proof };
 }
 
 function proofForm(
@@ -80,7 +87,13 @@ function proofForm(
 }
 
 /** A key that both know; the client keeps no digest of it. */
-export const SHARED_KEY = { method: AuthMethod.SHARED_KEY, claimed: undefined, certificate: undefined, psk: undefined };
+export const SHARED_KEY = {
+  method: AuthMethod.SHARED_KEY,
+  claimed: undefined,
+  certificate: undefined,
+  psk: undefined,
+  rule: undefined,
+};
 
 /** RFC 7296 §2.21.2: nothing but AUTHENTICATION_FAILED, whatever it was. */
 export const failed = (why: string): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);

@@ -14,9 +14,11 @@ export interface Connection {
   /** Both ends after the move to NAT traversal (ports 4500). */
   readonly natPath: Path;
   readonly local: Identity;
-  /** Undefined: any identity that proves the key. */
+  /** Undefined: any identity that proves itself. */
   readonly remote: Identity | undefined;
-  readonly psk: Bytes;
+  readonly authentication: OwnProof;
+  /** Whom a gateway's certificate must lead to. */
+  readonly trust: TrustedAuthorities;
   readonly ike: Algorithms;
   readonly esp: Algorithms;
   /** Ask for inner addresses; a former one is asked for again when a ticket remembers it. */
@@ -33,6 +35,19 @@ export interface Connection {
   readonly fragmentBytes: number;
 }
 
+/** How we prove who we are. With a PSK the gateway proves itself by the same key, else by a certificate. */
+export type OwnProof =
+  | { readonly method: 'psk'; readonly secret: Bytes }
+  /** DER: our own certificate first, then intermediates; PKCS #8. */
+  | { readonly method: 'certificate'; readonly chain: readonly Bytes[]; readonly privateKey: Bytes }
+  | { readonly method: 'eap' };
+
+/** DER: certificates of trust anchors, and revocation lists. */
+export interface TrustedAuthorities {
+  readonly anchors: readonly Bytes[];
+  readonly lists: readonly Bytes[];
+}
+
 /** A ticket with the state that RFC 5723 §5 marks "from the ticket". SK_d is secret: keep it as safe as a PSK. */
 export interface HeldTicket {
   readonly ticket: Bytes;
@@ -44,4 +59,6 @@ export interface HeldTicket {
   readonly authenticatedAt: Instant;
   readonly reauthenticateBy: Instant;
   readonly inner: readonly Bytes[];
+  /** No quantum computer breaks what its keys came of. */
+  readonly postQuantum: boolean;
 }

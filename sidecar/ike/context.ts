@@ -3,6 +3,8 @@ import type { GatewayConfig } from '../contract/gateway-config.ts';
 import type { KeyRing } from '../contract/key-ring.ts';
 import type { AddressPools } from './addresses.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
+import type { PrivateKey } from './crypto/signature.ts';
+import type { Trust } from './pki/trust.ts';
 import type { Identity, IkeSa, Instant } from './sa.ts';
 import type { SpentTickets } from './spent-tickets.ts';
 import type { Strain } from './strain.ts';
@@ -15,10 +17,21 @@ export interface Policy {
   readonly credentials: Credentials;
 }
 
-/** Port: who may prove what. */
+/** Port: who may prove what, and with what we prove ourselves. */
 export interface Credentials {
   /** The pre-shared key of a peer's identity. */
   psk(identity: Identity): Bytes | undefined;
+  /** Ours; undefined: this gateway has none, so nobody who wants to see one comes in. */
+  readonly certificate: OwnCertificate | undefined;
+  readonly trust: Trust;
+  /** A post-quantum pre-shared key by its id (RFC 8784). */
+  ppk(id: Bytes): Bytes | undefined;
+}
+
+export interface OwnCertificate {
+  /** DER: our own first, then intermediates. */
+  readonly chain: readonly Bytes[];
+  readonly key: PrivateKey;
 }
 
 /** Who this process is among its siblings. */

@@ -3,6 +3,7 @@ import type { Child, ChildOffer } from './child.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { IkeKeys } from './crypto/keymat.ts';
 import type { IkeSuite } from './crypto/suite.ts';
+import type { CertificateReference } from './pki/trust.ts';
 import type { TicketState } from './ticket.ts';
 import type { Bytes } from './wire/bytes.ts';
 
@@ -176,6 +177,10 @@ export interface Established extends Secured {
   readonly replaces: { readonly spiR: string; readonly pod: number | undefined } | undefined;
   /** Identity of the last ticket that we sealed for this SA. */
   readonly ticketId: Bytes | undefined;
+  /** No quantum computer breaks what the keys came of; inherited by resumptions. */
+  readonly postQuantum: boolean;
+  /** What must be repeated to whoever counts the session's time and bytes (RFC 2866); inherited by resumptions. */
+  readonly accounting: Accounting | undefined;
   /** Our exchange that waits for its response. */
   readonly exchange: OwnExchange | undefined;
   /** What to begin when the window is free again, oldest first. */
@@ -188,9 +193,23 @@ export interface Credential {
   readonly method: number;
   /** IDi when what was authenticated is another identity (EAP). */
   readonly claimed: Identity | undefined;
-  readonly certificate: { readonly fingerprint: Bytes; readonly serial: Bytes } | undefined;
+  readonly certificate: ProvenCertificate | undefined;
   /** Tells one pre-shared key from its successor (`pskDigest`). */
   readonly psk: Bytes | undefined;
+  /** Name of the authentication rule, at a gateway. A resumption chooses it anew, so that a change of policy reaches it. */
+  readonly rule: string | undefined;
+}
+
+export interface ProvenCertificate {
+  /** SHA-256 over its DER. */
+  readonly fingerprint: Bytes;
+  readonly chain: readonly CertificateReference[];
+  readonly notAfter: Instant;
+}
+
+export interface Accounting {
+  /** Attribute of RADIUS (RFC 2865 §5.25). */
+  readonly class: Bytes;
 }
 
 /** The peer rekeyed it and will delete it; until then it only answers (RFC 7296 §2.8.2). */

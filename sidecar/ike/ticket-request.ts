@@ -61,6 +61,8 @@ function stateOf(sa: EstablishedSa, ticketId: Bytes, lifetimeMs: number, ctx: Co
     spiR: sa.spiR,
     pod: ctx.member.ordinal,
     inner: phase.inner,
+    accounting: phase.accounting,
+    postQuantum: phase.postQuantum,
   };
 }
 
@@ -78,11 +80,11 @@ export function keepTicket(sa: EstablishedSa, notifies: Notifies, ctx: Context):
   if (!granted || !sa.connection?.tickets) return [];
   const reader = new Reader(granted.data);
   const lifetimeMs = reader.u32() * 1_000;
-  const { suite, keys, local, remote, authenticatedAt, reauthenticateBy, inner } = sa.phase;
+  const { suite, keys, local, remote, authenticatedAt, reauthenticateBy, inner, postQuantum } = sa.phase;
   const ticket = {
     ticket: reader.rest().slice(),
     expiresAt: later(ctx.now, lifetimeMs),
-    ...{ suite, skD: keys.d, local, remote, authenticatedAt, reauthenticateBy, inner },
+    ...{ suite, skD: keys.d, local, remote, authenticatedAt, reauthenticateBy, inner, postQuantum },
   };
   return [event({ name: 'ticket', connection: sa.connection.name, ticket })];
 }

@@ -1,13 +1,14 @@
 /** The sealed part of a ticket as bytes: a CBOR array without keys, since every byte goes over the air in a message that cannot be fragmented (RFC 7383 §2.5.1: IKE_SESSION_RESUME has no SK payload). */
 import type { IkeSuite } from './crypto/suite.ts';
 import { ProtocolError } from './error.ts';
-import { type Identity, type Instant, later } from './sa.ts';
+import type { CertificateReference } from './pki/trust.ts';
+import { type Identity, type Instant, later, type ProvenCertificate } from './sa.ts';
 import type { TicketState } from './ticket.ts';
 import { type Bytes, concat, hex, unhex } from './wire/bytes.ts';
 import { decodeCbor, encodeCbor, type Plain } from './wire/cbor.ts';
 
 /** Stands before the array, so that a pod of another version can tell that it cannot read it. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 
 export function encodeTicketState(state: TicketState): Bytes {
   const { suite, certificate } = state;
@@ -21,7 +22,7 @@ export function encodeTicketState(state: TicketState): Bytes {
     state.authMethod,
     state.authenticatedAt,
     state.reauthenticateBy,
-    certificate ? [certificate.fingerprint, certificate.serial] : null,
+    certificate ? certificateFields(certificate) : null,
     state.psk ?? null,
     [suite.encr, suite.keyBits, suite.integ, suite.prf, suite.ke],
     state.skD,
@@ -29,6 +30,8 @@ export function encodeTicketState(state: TicketState): Bytes {
     unhex(state.spiR),
     state.pod ?? null,
     state.inner,
+    state.accounting?.class ?? null,
+    state.postQuantum ? 1 : 0,
   ]);
   return concat(Uint8Array.of(LAYOUT), fields);
 }
@@ -39,8 +42,11 @@ export function decodeTicketState(bytes: Bytes): TicketState | undefined {
 }
 
 function ticketState(plain: Plain): TicketState {
-  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, psk, suite, skD, spiI, spiR, pod, inner] =
-    list(plain, 17);
+  const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, psk, suite, skD, spiI, ...rest] = list(
+    plain,
+    19,
+  );
+  const [spiR, pod, inner, accounting, postQuantum] = rest;
   return {
     ticketId: bytesOf(id),
     issuedAt: instant(issuedAt),
@@ -59,6 +65,8 @@ function ticketState(plain: Plain): TicketState {
     spiR: hex(bytesOf(spiR)),
     pod: pod === null ? undefined : number(pod),
     inner: list(inner).map(bytesOf),
+    accounting: accounting === null ? undefined : { class: bytesOf(accounting) },
+    postQuantum: number(postQuantum) === 1,
   };
 }
 
@@ -69,9 +77,20 @@ function identity(value: Plain): Identity {
   return { idType: number(idType), data: bytesOf(data) };
 }
 
-function certificateOf(value: Plain): { fingerprint: Bytes; serial: Bytes } {
-  const [fingerprint, serial] = list(value, 2);
-  return { fingerprint: bytesOf(fingerprint), serial: bytesOf(serial) };
+const certificateFields = ({ fingerprint, notAfter, chain }: ProvenCertificate): Plain => [
+  fingerprint,
+  notAfter,
+  chain.map(({ issuer, serial }) => [issuer, serial]),
+];
+
+function certificateOf(value: Plain): ProvenCertificate {
+  const [fingerprint, notAfter, chain] = list(value, 3);
+  return { fingerprint: bytesOf(fingerprint), notAfter: instant(notAfter), chain: list(chain).map(reference) };
+}
+
+function reference(value: Plain): CertificateReference {
+  const [issuer, serial] = list(value, 2);
+  return { issuer: bytesOf(issuer), serial: bytesOf(serial) };
 }
 
 function suiteOf(value: Plain): IkeSuite {

@@ -11,7 +11,7 @@ import type { Context, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import type { IkeSuite } from './crypto/suite.ts';
 import { subkeys } from './ring-subkeys.ts';
-import type { Identity, Instant } from './sa.ts';
+import type { Accounting, Identity, Instant, ProvenCertificate } from './sa.ts';
 import type { TicketRefusal } from './step.ts';
 import { decodeTicketState, encodeTicketState } from './ticket-state.ts';
 import { type Bytes, concat, equalBytes, hex, utf8 } from './wire/bytes.ts';
@@ -32,7 +32,7 @@ export interface TicketState {
   readonly authenticatedAt: Instant;
   /** No chain of resumptions outlives this (§6.2). */
   readonly reauthenticateBy: Instant;
-  readonly certificate: { readonly fingerprint: Bytes; readonly serial: Bytes } | undefined;
+  readonly certificate: ProvenCertificate | undefined;
   /** `pskDigest` of the key that was proven. */
   readonly psk: Bytes | undefined;
   readonly suite: IkeSuite;
@@ -44,6 +44,8 @@ export interface TicketState {
   readonly pod: number | undefined;
   /** Inner addresses; given back if they are free (§5 note 5). */
   readonly inner: readonly Bytes[];
+  readonly accounting: Accounting | undefined;
+  readonly postQuantum: boolean;
 }
 
 export interface TicketSealing {

@@ -7,6 +7,7 @@ import { parseKeyRing } from '../contract/key-ring-yaml.ts';
 import { type PreSharedKeys, parsePreSharedKeys } from '../contract/pre-shared-keys.ts';
 import { formatProblem, type Parsed, type Problem } from '../contract/problem.ts';
 import type { Policy } from '../ike/context.ts';
+import { TRUSTS_NOBODY } from '../ike/pki/trust.ts';
 import type { Log } from '../process/log.ts';
 import { LiveFile } from './live-file.ts';
 import { readAll, readOne, type Snapshot } from './snapshot.ts';
@@ -56,8 +57,10 @@ export class PolicyFiles {
 
   get policy(): Policy | undefined {
     const [config, ring] = [this.#config.value, this.#keyRing.value];
-    const credentials = this.#preSharedKeys ? this.#preSharedKeys.value : NOBODY;
-    return config && ring && credentials && { config, ring, credentials };
+    const keys = this.#preSharedKeys ? this.#preSharedKeys.value : NOBODY;
+    if (!config || !ring || !keys) return undefined;
+    const credentials = { psk: keys.psk, certificate: undefined, trust: TRUSTS_NOBODY, ppk: () => undefined };
+    return { config, ring, credentials };
   }
 
   /** Why there is no policy yet, by file. */

@@ -234,7 +234,7 @@ export function ticketIn(peer: Peer, heard: Heard | undefined, inner: readonly U
     expiresAt: later(now, reader.u32() * 1_000),
     ticket: reader.rest().slice(),
     ...{ suite: peer.suite, skD: peer.keys.d, local: ALICE, remote: GATEWAY, inner },
-    ...{ authenticatedAt: now, reauthenticateBy: later(now, 86_400_000) as Instant },
+    ...{ authenticatedAt: now, reauthenticateBy: later(now, 86_400_000) as Instant, postQuantum: false },
   };
 }
 

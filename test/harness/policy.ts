@@ -4,7 +4,8 @@ import type { Algorithms, GatewayConfig } from '../../sidecar/contract/gateway-c
 import type { KeyRing, RingKey } from '../../sidecar/contract/key-ring.ts';
 import { Secret } from '../../sidecar/contract/secret.ts';
 import type { Connection } from '../../sidecar/ike/connection.ts';
-import type { Policy } from '../../sidecar/ike/context.ts';
+import type { Credentials, Policy } from '../../sidecar/ike/context.ts';
+import { TRUSTS_NOBODY } from '../../sidecar/ike/pki/trust.ts';
 import type { Identity } from '../../sidecar/ike/sa.ts';
 import { everything } from '../../sidecar/ike/traffic.ts';
 import { hex, utf8 } from '../../sidecar/ike/wire/bytes.ts';
@@ -80,14 +81,27 @@ export const ring = (part: Partial<KeyRing> = {}): KeyRing => ({
 });
 
 /** Everybody in `users` (identity text by hex of its bytes) may come in. */
-export function policy(part: { config?: GatewayConfig; ring?: KeyRing; users?: ReadonlyMap<string, Uint8Array> } = {}): Policy {
+export function policy(
+  part: {
+    config?: GatewayConfig;
+    ring?: KeyRing;
+    users?: ReadonlyMap<string, Uint8Array>;
+    credentials?: Partial<Credentials>;
+  } = {},
+): Policy {
   const users = part.users ?? new Map([[hex(ALICE.data), PSK]]);
-  return { config: part.config ?? config(), ring: part.ring ?? ring(), credentials: { psk: ({ data }) => users.get(hex(data)) } };
+  const credentials: Credentials = {
+    psk: ({ data }) => users.get(hex(data)),
+    ...{ certificate: undefined, trust: TRUSTS_NOBODY, ppk: () => undefined },
+    ...part.credentials,
+  };
+  return { config: part.config ?? config(), ring: part.ring ?? ring(), credentials };
 }
 
 export function connection(part: Partial<Connection> = {}): Connection {
   return {
-    ...{ name: 'home', local: ALICE, remote: GATEWAY, psk: PSK, ike: AEAD, esp: ESP },
+    ...{ name: 'home', local: ALICE, remote: GATEWAY, ike: AEAD, esp: ESP },
+    ...{ authentication: { method: 'psk', secret: PSK }, trust: { anchors: [], lists: [] } },
     path: { local: '192.0.2.1:500', remote: '198.51.100.1:500' },
     natPath: { local: '192.0.2.1:4500', remote: '198.51.100.1:4500' },
     ...{ addresses: { ipv4: true, ipv6: false }, localTraffic: [everything(4)], remoteTraffic: [everything(4)] },

@@ -18,6 +18,7 @@ import {
   trafficOf,
 } from '../child.ts';
 import { askForAddresses, assignAddresses, assignedAddresses } from '../configuration.ts';
+import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
 import {
@@ -52,7 +53,7 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
   const idR = resumed?.remote ?? remote;
   const proof = resumed
     ? resumptionAuth(phase, 'initiator', local, ctx)
-    : sharedKeyAuth(phase, 'initiator', local, connection.psk, ctx);
+    : sharedKeyAuth(phase, 'initiator', local, secretOf(connection), ctx);
   const alone = !resumed && idR !== undefined && ctx.sessionsOf(idR).length === 0;
   const payloads: Payload[] = [
     { kind: 'IDi', ...local },
@@ -117,10 +118,11 @@ const holdsOneOf = ({ phase }: IkeSa, addresses: readonly Bytes[]): boolean =>
 /** `sa` is halfOpen or authSent; nothing of its handshake is kept. */
 function establish(sa: InPhase<'halfOpen' | 'authSent'>, who: Omit<Who, 'proof'>, ctx: Context): EstablishedSa {
   const { suite, keys, nat, fragmentation } = sa.phase;
-  const { kind, local, remote, credential, authenticatedAt, reauthenticateBy } = who;
+  const { kind, local, remote, credential, authenticatedAt, reauthenticateBy, accounting, postQuantum } = who;
   const phase: Established = {
     ...{ name: 'established', suite, keys, nat, fragmentation },
     ...{ kind, local, remote, credential, authenticatedAt, reauthenticateBy, since: ctx.now, heardAt: ctx.now },
+    ...{ accounting, postQuantum },
     rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER),
     ...{ children: [], inner: [], replaces: replaced(sa), ticketId: undefined, exchange: undefined, wanted: [] },
   };
@@ -189,12 +191,14 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
     throw failed('the gateway has another identity than the one expected');
   const proof = resumed
     ? resumptionAuth(phase, 'responder', remote, ctx)
-    : sharedKeyAuth(phase, 'responder', remote, connection.psk, ctx);
+    : sharedKeyAuth(phase, 'responder', remote, secretOf(connection), ctx);
   if (!proves(proof, answer.auth.data)) throw failed('the gateway does not know the key');
   const who = {
     ...({ kind: resumed ? 'resumed' : 'full', local: connection.local, remote, credential: SHARED_KEY } as const),
     authenticatedAt: resumed?.authenticatedAt ?? ctx.now,
     reauthenticateBy: resumed?.reauthenticateBy ?? later(ctx.now, connection.reauthenticationMs),
+    accounting: undefined,
+    postQuantum: resumed?.postQuantum ?? false,
   };
   const inner = assignedAddresses(answer.cp);
   const bare = establish(sa, who, ctx);
@@ -209,6 +213,11 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
     ...{ roundTrips: handshake.roundTrips, keyExchanges: handshake.keyExchanges, connection: connection.name, ...which(sa) },
   });
   return { sa: child.sa, outputs: [news, ...child.outputs, ...keepTicket(child.sa, answer.notifies, ctx)] };
+}
+
+function secretOf({ authentication }: Connection): Bytes {
+  if (authentication.method !== 'psk') throw failed('this way of authentication is to come');
+  return authentication.secret;
 }
 
 /** The gateway made the IKE SA but not the child; whoever runs the client decides what that is worth. */

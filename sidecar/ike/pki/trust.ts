@@ -61,6 +61,14 @@ export type Distrust =
   | 'weak'
   | 'constraint';
 
+/** Of who has no trust anchor. */
+export const TRUSTS_NOBODY: Trust = {
+  size: 0,
+  keyHashes: [],
+  verify: () => ({ trusted: false, reason: 'unknown-authority', detail: 'no trust anchor' }),
+  revokes: () => false,
+};
+
 /** Trust anchors and revocation lists, replaced whole when a file changes. */
 export interface Trust {
   readonly size: number;

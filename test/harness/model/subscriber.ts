@@ -41,7 +41,8 @@ export class Subscriber {
     const local = `${this.node.address}:${this.#port}`;
     if (this.#behindNat) this.#world.nat.set(local, this.#outside());
     const of: Connection = connection({
-      ...{ name: this.node.name, local: this.identity, psk: this.psk },
+      ...{ name: this.node.name, local: this.identity },
+      authentication: { method: 'psk', secret: this.psk },
       path: { local, remote: `${SERVICE}:500` },
       natPath: { local, remote: `${SERVICE}:4500` },
       ...this.#terms,

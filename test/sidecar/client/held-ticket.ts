@@ -16,5 +16,6 @@ export const heldTicket = (part: Partial<HeldTicket> = {}): HeldTicket => ({
   skD: new Uint8Array(32).fill(0xcd),
   ...{ local: ALICE, remote: GATEWAY, authenticatedAt: NOW, reauthenticateBy: NEVER },
   inner: [Uint8Array.of(10, 8, 0, 7)],
+  postQuantum: false,
   ...part,
 });

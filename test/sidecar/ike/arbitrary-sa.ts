@@ -2,9 +2,11 @@
 import fc from 'fast-check';
 import type { Algorithms } from '../../../sidecar/contract/gateway-config.ts';
 import type { Child, ChildOffer } from '../../../sidecar/ike/child.ts';
-import type { Connection, HeldTicket } from '../../../sidecar/ike/connection.ts';
+import type { Connection, HeldTicket, TrustedAuthorities } from '../../../sidecar/ike/connection.ts';
 import type { EspSuite, IkeSuite } from '../../../sidecar/ike/crypto/suite.ts';
+import type { CertificateReference } from '../../../sidecar/ike/pki/trust.ts';
 import type {
+  Accounting,
   Established,
   FirstMessages,
   Fragments,
@@ -20,6 +22,7 @@ import type {
   Path,
   Phase,
   PhaseName,
+  ProvenCertificate,
   Rival,
   Secured,
   Sent,
@@ -53,6 +56,12 @@ const keyPair: fc.Arbitrary<KeyPair> = record<KeyPair>({ id: u16, privateKey: bl
 const selectors = some(selector);
 const proposals: fc.Arbitrary<readonly Proposal[]> = payloadOf.SA.map((payload) => payload.proposals);
 
+const certificate = record<ProvenCertificate>({
+  fingerprint: blob(),
+  notAfter: instant,
+  chain: some(record<CertificateReference>({ issuer: blob(), serial: blob() })),
+});
+
 export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
   ticketId: blob(16, 16),
   issuedAt: instant,
@@ -63,7 +72,7 @@ export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
   authMethod: fc.nat(255),
   authenticatedAt: instant,
   reauthenticateBy: instant,
-  certificate: maybe(fc.record({ fingerprint: blob(), serial: blob() }, { noNullPrototype: true })),
+  certificate: maybe(certificate),
   psk: maybe(blob(16, 16)),
   suite: ikeSuite,
   skD: blob(20, 64),
@@ -71,6 +80,8 @@ export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
   spiR: spi,
   pod: maybe(fc.nat(254)),
   inner: some(address),
+  accounting: maybe(record<Accounting>({ class: blob() })),
+  postQuantum: fc.boolean(),
 });
 
 const heldTicket: fc.Arbitrary<HeldTicket> = record<HeldTicket>({
@@ -83,6 +94,7 @@ const heldTicket: fc.Arbitrary<HeldTicket> = record<HeldTicket>({
   authenticatedAt: instant,
   reauthenticateBy: instant,
   inner: some(address),
+  postQuantum: fc.boolean(),
 });
 
 const algorithms: fc.Arbitrary<Algorithms> = record<Algorithms>({
@@ -98,7 +110,15 @@ const connection: fc.Arbitrary<Connection> = record<Connection>({
   natPath: path,
   local: identity,
   remote: maybe(identity),
-  psk: blob(),
+  authentication: fc.oneof(
+    fc.record({ method: fc.constant('psk' as const), secret: blob() }, { noNullPrototype: true }),
+    fc.record(
+      { method: fc.constant('certificate' as const), chain: some(blob()), privateKey: blob() },
+      { noNullPrototype: true },
+    ),
+    fc.constant({ method: 'eap' as const }),
+  ),
+  trust: record<TrustedAuthorities>({ anchors: some(blob()), lists: some(blob()) }),
   ike: algorithms,
   esp: algorithms,
   addresses: fc.constant({ ipv4: true, ipv6: false }),
@@ -189,8 +209,9 @@ const established: Fields<Omit<Established, 'name'>> = {
     {
       method: u16,
       claimed: maybe(identity),
-      certificate: maybe(record({ fingerprint: blob(), serial: blob() })),
+      certificate: maybe(certificate),
       psk: maybe(blob()),
+      rule: maybe(text),
     },
     { noNullPrototype: true },
   ),
@@ -202,6 +223,8 @@ const established: Fields<Omit<Established, 'name'>> = {
   inner: some(address),
   replaces: maybe(fc.record({ spiR: spi, pod: maybe(fc.nat(254)) }, { noNullPrototype: true })),
   ticketId: maybe(blob(16, 16)),
+  postQuantum: fc.boolean(),
+  accounting: maybe(record<Accounting>({ class: blob() })),
   exchange: maybe(exchange),
   wanted: some(intent),
 };

@@ -504,7 +504,11 @@ describe('RFC 5723 §5, state after the resumption', () => {
   it('R, note 1: the authenticated identity is in the ticket when it is not IDi, and stays there', () => {
     const gateway = gatewayOf();
     const [idI, skD] = [email('nobody@example.com'), new Uint8Array(32).fill(9)];
-    const certificate = { fingerprint: utf8('fingerprint'), serial: Uint8Array.of(7) };
+    const certificate = {
+      fingerprint: utf8('fingerprint'),
+      chain: [{ issuer: utf8('issuer'), serial: Uint8Array.of(7) }],
+      notAfter: later(START, 30 * 24 * 3_600_000),
+    };
     const state = {
       ...{
         ...stateIn(joined().held),

@@ -45,6 +45,8 @@ const state: TicketState = {
   spiR: '8899aabbccddeeff',
   pod: 1,
   inner: [Uint8Array.of(10, 8, 0, 2)],
+  accounting: undefined,
+  postQuantum: false,
 };
 
 function seal(part: Partial<TicketState> = {}, by: KeyRing = active): Bytes {
@@ -114,7 +116,8 @@ describe('a ticket', () => {
         assert.ok(resumeRequest(ticket).length < 1200 - 400);
       }),
     );
-    const certificate = { fingerprint: new Uint8Array(32), serial: new Uint8Array(20) };
+    const reference = { issuer: new Uint8Array(20), serial: new Uint8Array(20) };
+    const certificate = { fingerprint: new Uint8Array(32), chain: [reference, reference], notAfter: NOW };
     const long = { idType: IdType.ID_FQDN, data: new Uint8Array(128) };
     const largest = seal({ idI: long, idR: long, authenticated: long, inner, certificate, skD: new Uint8Array(64) });
     assert.ok(resumeRequest(largest).length < 1200, `${resumeRequest(largest).length}`);
@@ -208,7 +211,7 @@ describe('a ticket is refused', () => {
     const { subkey } = crypto.sealing;
     const key = subkey(new Uint8Array(32).fill(1), 'ticket', AUDIENCE);
     const [header, nonce] = [seal().subarray(0, 12), new Uint8Array(24)];
-    const other = crypto.sealing.seal(key, nonce, Uint8Array.of(2, 0xf6), header);
+    const other = crypto.sealing.seal(key, nonce, Uint8Array.of(255, 0xf6), header);
     assert.deepEqual(open(concat(header, nonce, other)), refused('malformed'));
   });
 
@@ -229,7 +232,7 @@ describe('the sealed state', () => {
   it('is malformed or a state, whatever stands in it', () => {
     const layout = encodeTicketState(state).subarray(0, 1);
     const field = fc.oneof(fc.constant(null), fc.nat(), fc.uint8Array(), fc.array(fc.nat(), { maxLength: 5 }));
-    const plain = fc.oneof(fc.jsonValue(), fc.array(field, { minLength: 16, maxLength: 16 })) as fc.Arbitrary<null>;
+    const plain = fc.oneof(fc.jsonValue(), fc.array(field, { minLength: 19, maxLength: 19 })) as fc.Arbitrary<null>;
     fc.assert(
       fc.property(plain, (value) => {
         try {
@@ -246,7 +249,7 @@ describe('the sealed state', () => {
         assert.throws(() => decodeTicketState(concat(layout, changed)), ProtocolError, `field ${at}`);
       }
     }
-    for (const wrong of [[...fields, null], fields.slice(1), [], {}, null, Array.from({ length: 16 }, () => null)]) {
+    for (const wrong of [[...fields, null], fields.slice(1), [], {}, null, Array.from({ length: 19 }, () => null)]) {
       assert.throws(() => decodeTicketState(concat(layout, encodeCbor(wrong))), ProtocolError);
     }
   });

@@ -8,8 +8,9 @@ import { openssl } from './openssl/openssl.ts';
 import { prfs } from './prf.ts';
 import type { Provider } from './provider.ts';
 import { sealingOf } from './sealing.ts';
+import { signaturesOf } from './signatures.ts';
 
-type Family = 'prf' | 'encryption' | 'integrity' | 'keyExchange' | 'sealing';
+type Family = 'prf' | 'encryption' | 'integrity' | 'keyExchange' | 'sealing' | 'signing';
 type Choice = Readonly<Record<Family, Provider>>;
 
 /**
@@ -22,6 +23,7 @@ const auto: Choice = {
   encryption: openssl, // 300 bytes: AES-GCM 6 to 8, ChaCha20-Poly1305 3.4, AES-CBC 2.6
   keyExchange: openssl, // key pair and agreement: X25519 10, ECP 256 20, 384 and 521 4; MODP 6
   sealing: openssl, // XChaCha20-Poly1305 of 300 bytes 1.7
+  signing: openssl, // key, sign and verify: ECDSA P-256 20 to 45, 384 and 521 2 to 14; Ed25519 and Ed448 10 to 20; RSA is OpenSSL's in both
 };
 
 const everywhere = (provider: Provider): Choice => ({
@@ -30,6 +32,7 @@ const everywhere = (provider: Provider): Choice => ({
   encryption: provider,
   keyExchange: provider,
   sealing: provider,
+  signing: provider,
 });
 
 const choices: Readonly<Record<Cryptography['name'], Choice>> = {
@@ -52,6 +55,7 @@ export function cryptography(name: Cryptography['name']): Cryptography {
     keyExchange: (id) => keyExchange.get(id),
     encryption: (id, keyBits) => encryption.get(sizedId({ id, keyBits })),
     sealing: sealingOf(choice.sealing),
+    signatures: signaturesOf(choice.signing.signing),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What the protocol asks of cryptography, by IANA transform number; two providers stand behind it (noble, OpenSSL). */
 import type { Bytes } from '../wire/bytes.ts';
+import type { Signatures } from './signature.ts';
 
 /** Transform type 2, a pseudorandom function; all of ours are HMAC, so extract and expand of HKDF are prf and prf+ (RFC 7296 §2.13). */
 export interface Prf {
@@ -67,4 +68,5 @@ export interface Cryptography {
   integrity(id: number): Integrity | undefined;
   keyExchange(id: number): KeyExchange | undefined;
   readonly sealing: Sealing;
+  readonly signatures: Signatures;
 }

@@ -1,5 +1,7 @@
-/** What a library must offer; prf.ts, encryption.ts, integrity.ts, key-exchange.ts and sealing.ts make the algorithms of the protocol of it, the same way for both. */
+/** What a library must offer; prf.ts, encryption.ts, integrity.ts, key-exchange.ts, sealing.ts and signatures.ts make the algorithms of the protocol of it, the same way for both. */
 import type { Bytes } from '../wire/bytes.ts';
+import type { KeyForm } from './key-form.ts';
+import type { SignatureScheme } from './signature.ts';
 
 export type Hash = 'sha256' | 'sha384' | 'sha512';
 
@@ -57,9 +59,29 @@ export interface Groups {
   readonly modp: Readonly<Record<Modp, Group>>;
 }
 
+export interface Verifier {
+  readonly bits: number;
+  /** The scheme suits the key. False, or @throws anything, for a signature that is not good. */
+  verify(scheme: SignatureScheme, data: Bytes, signature: Bytes): boolean;
+}
+
+export interface Signer {
+  readonly bits: number;
+  sign(scheme: SignatureScheme, data: Bytes): Bytes;
+  /** SubjectPublicKeyInfo. */
+  publicKey(): Bytes;
+}
+
+/** Both @throws anything for a key that is malformed, off the curve, or costly beyond reason. */
+export interface Signing {
+  verifier(form: KeyForm, spki: Bytes): Verifier;
+  signer(form: KeyForm, pkcs8: Bytes): Signer;
+}
+
 export interface Provider {
   readonly name: 'noble' | 'openssl';
   readonly hashing: Hashing;
   readonly ciphers: Ciphers;
   readonly groups: Groups;
+  readonly signing: Signing;
 }

@@ -1,7 +1,8 @@
 /** Known answers, asked once at start: an algorithm that a platform, a build or an update broke must not protect anybody's traffic. */
-import { type Bytes, concat, hex, utf8 } from '../wire/bytes.ts';
+import { type Bytes, concat, hex, unhex, utf8 } from '../wire/bytes.ts';
 import { Encr, Integ, Ke, Prf } from '../wire/registry.ts';
 import type { Cryptography } from './cryptography.ts';
+import { type KnownSignature, knownSignatures } from './known-signatures.ts';
 
 /** Takes some 10 ms with OpenSSL, 150 with noble in a fresh process. @throws Error that names the first algorithm which answers wrong, or not at all. */
 export function selfTest(crypto: Cryptography): void {
@@ -80,6 +81,15 @@ function ticketSealing(answer: string): Question {
   return { name: 'XChaCha20-Poly1305 with HKDF-SHA256', ask, answer };
 }
 
+/** A good signature verifies, an altered one does not. */
+function signature({ name, scheme, key, signature }: KnownSignature): Question {
+  const ask = ({ signatures }: Cryptography): Bytes => {
+    const [verifier, good] = [there(signatures.publicKey(unhex(key))), unhex(signature)];
+    return Uint8Array.from([good, altered(good)], (one) => (verifier.verify(scheme, text, one) ? 1 : 0));
+  };
+  return { name, ask, answer: '0100' };
+}
+
 const altered = (sealed: Bytes): Bytes => concat(sealed.subarray(0, -1), Uint8Array.of(sealed[sealed.length - 1]! ^ 1));
 
 function there<T>(algorithm: T | undefined): T {
@@ -133,6 +143,7 @@ const questions: readonly Question[] = [
   keyExchange('ECP 384', Ke.ECP_384, '2e903bc4a5184d964016978a28781bf5'),
   keyExchange('ECP 521', Ke.ECP_521, '000d307b60c3727ead7d137f36c21faf'),
   keyExchange('Curve25519', Ke.CURVE25519, 'e1da0d42bded3149e1e30e6f2ada146b'),
+  ...knownSignatures.map((known) => signature(known)),
   ticketSealing('3254641af34226c904df0031c99304eb9d7fa5d072cd111859aa47384916987cf7b3155994b5f90dffad459c'),
   { name: 'SHA-1', ask: ({ sealing }) => sealing.sha1(utf8('abc')), answer: 'a9993e364706816aba3e25717850c26c9cd0d89d' },
   {

@@ -24,7 +24,10 @@ export interface PublicKey {
 /** Prints as `[secret]`. */
 export interface PrivateKey {
   readonly kind: KeyKind;
+  /** ECDSA as DER. Some libraries draw a nonce or a salt of their own, so the same twice may differ. @throws RangeError for a scheme that is not the key's. */
   sign(scheme: SignatureScheme, data: Bytes): Bytes;
+  /** Of the other half, DER SubjectPublicKeyInfo: whether a certificate belongs to this key. */
+  publicKey(): Bytes;
 }
 
 export interface Signatures {

@@ -3,5 +3,6 @@ import type { Provider } from '../provider.ts';
 import { ciphers } from './ciphers.ts';
 import { groups } from './groups.ts';
 import { hashing } from './hashing.ts';
+import { signing } from './signing.ts';
 
-export const noble: Provider = { name: 'noble', hashing, ciphers, groups };
+export const noble: Provider = { name: 'noble', hashing, ciphers, groups, signing };

@@ -3,5 +3,6 @@ import type { Provider } from '../provider.ts';
 import { ciphers } from './ciphers.ts';
 import { groups } from './groups.ts';
 import { hashing } from './hashing.ts';
+import { signing } from './signing.ts';
 
-export const openssl: Provider = { name: 'openssl', hashing, ciphers, groups };
+export const openssl: Provider = { name: 'openssl', hashing, ciphers, groups, signing };

@@ -90,6 +90,20 @@ describe('self-test', () => {
     fails({ ...openssl, keyExchange: (id) => (id === 31 ? undefined : openssl.keyExchange(id)) }, /Curve25519 does not work/);
   });
 
+  it('names the signature that is missing, not verified, or verified whatever it is', () => {
+    const { publicKey, privateKey } = openssl.signatures;
+    const names = { rsa: /RSA/, 'ec-p256': /P-256/, 'ec-p384': /P-384/, 'ec-p521': /P-521/, ed25519: /Ed25519/, ed448: /Ed448/ };
+    for (const [kind, name] of Object.entries(names)) {
+      const answering = (verdict: boolean) => (spki: Bytes) => {
+        const good = publicKey(spki);
+        return good?.kind === kind ? { ...good, verify: () => verdict } : good;
+      };
+      fails({ ...openssl, signatures: { privateKey, publicKey: answering(true) } }, name);
+      fails({ ...openssl, signatures: { privateKey, publicKey: answering(false) } }, name);
+    }
+    fails({ ...openssl, signatures: { privateKey, publicKey: () => undefined } }, /RSA .* does not work/);
+  });
+
   it('notices sealing and hashes that are wrong', () => {
     const { sealing } = openssl;
     fails({ ...openssl, sealing: { ...sealing, sha1: (data) => broken(sealing.sha1(data)) } }, /SHA-1/);

@@ -80,7 +80,7 @@ export const tls = (trust: Trust = trusting()): EapPeerCredentials['method'] => 
 
 export const question = (side: 'server' | 'peer', changes: Partial<EapQuestion> = {}): EapQuestion => ({
   ...{ conversation: '0102030405060708', side, method: undefined, name: 'staff', message: undefined },
-  ...{ claimed: mail('alice@example.com'), remote: '192.0.2.7:500' },
+  ...{ claimed: mail('alice@example.com'), remote: '192.0.2.7:500', local: '198.51.100.1:500' },
   ...changes,
 });
 

@@ -13,6 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'sidecar/ike/wire': ['sidecar/ike/wire', 'sidecar/ike/error.ts', 'type:sidecar/contract'],
   'sidecar/ike/wire/cbor.ts': ['sidecar/ike/wire', 'sidecar/ike/error.ts', 'cborg'],
   'sidecar/ike/error.ts': ['sidecar/ike/wire'],
+  'sidecar/ike/crypto/libcrypto': ['sidecar/ike/crypto', 'sidecar/ike/wire', 'koffi'],
   'sidecar/ike/crypto': ['sidecar/ike/crypto', 'sidecar/ike/wire', 'sidecar/ike/error.ts', '@noble/', 'node:crypto'],
   'sidecar/ike': ['sidecar/ike', 'type:sidecar/contract'],
   'sidecar/eap': ['sidecar/eap', 'sidecar/ike', 'sidecar/contract', 'node:'],
@@ -25,22 +26,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'node:',
     'koffi',
   ],
-  'sidecar/radius': [
-    'sidecar/radius',
-    'sidecar/contract',
-    'sidecar/ike/wire/bytes.ts',
-    'sidecar/ike/error.ts',
-    'type:sidecar/ike',
-    'type:sidecar/dataplane',
-    'type:sidecar/eap',
-    '@noble/hashes',
-    'node:',
-    'prom-client',
-  ],
   'sidecar/shell': [
     'sidecar/shell',
     'sidecar/eap',
-    'sidecar/radius',
     'sidecar/ike',
     'sidecar/dataplane',
     'sidecar/contract',
@@ -75,6 +63,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** The pure parts: time and randomness come in as arguments, and nothing waits. */
 const pure = ['sidecar/ike', 'operator/plan'];
+/** Native code is loaded once, when the module is; whoever uses it finds it there or not. */
+const loading = ['library.ts', 'libcrypto.ts'].map((file) => `sidecar/ike/crypto/libcrypto/${file}`);
+
 const impure =
   /\b(Date\.now|new Date\(\)|Math\.random|process\.|performance\.|setTimeout|setInterval|setImmediate|fetch\(|async |await |console\.|Promise)/;
 
@@ -115,7 +106,7 @@ describe('architecture', () => {
     });
   }
 
-  for (const file of files.filter((one) => pure.some((folder) => one.startsWith(`${folder}/`)))) {
+  for (const file of files.filter((one) => pure.some((folder) => one.startsWith(`${folder}/`)) && !loading.includes(one))) {
     it(`${file} is free of clock, randomness, environment, timers and waiting`, () => {
       const code = readFileSync(join(root, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, '');
       assert.doesNotMatch(code, impure);

@@ -51,6 +51,7 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   const { config, log, clock, ordinal, incarnation, failed } = options;
   const crypto = cryptography(config.crypto);
   selfTest(crypto);
+  log.info({ crypto: crypto.name, provider: crypto.provider }, 'cryptography tested');
   const random = pooledRandom();
   const core = new Gateway({ crypto, random, member: { ordinal, incarnation } });
   const udp = await bindUdp({

@@ -3,59 +3,56 @@ import type { Cryptography, Encryption } from './cryptography.ts';
 import { encryptions } from './encryption.ts';
 import { integrities } from './integrity.ts';
 import { keyExchanges } from './key-exchange.ts';
+import { libcrypto } from './libcrypto/libcrypto.ts';
 import { noble } from './noble/noble.ts';
 import { openssl } from './openssl/openssl.ts';
 import { prfs } from './prf.ts';
 import type { Provider } from './provider.ts';
 import { sealingOf } from './sealing.ts';
+import { selfTest } from './self-test.ts';
 import { signaturesOf } from './signatures.ts';
 
-type Family = 'prf' | 'encryption' | 'integrity' | 'keyExchange' | 'sealing' | 'signing';
-type Choice = Readonly<Record<Family, Provider>>;
-
 /**
- * `auto` is the faster one, and noble where they are equal, which they are nowhere today. How many times as long noble takes
- * (Node 26.10 with OpenSSL 3.5.8, @noble 2.4.0, one run on an AMD EPYC with sha_ni and vaes):
+ * `auto` is the fastest one, and noble where it is not slower, which is nowhere today. How many times as long noble takes as node:crypto
+ * (Node 26.10 with OpenSSL 3.5.8, @noble 2.4.0, one run on an AMD EPYC with sha_ni and vaes): HMAC-SHA256 of 64 bytes 2.2, HMAC-SHA384 and
+ * 512 4.1, SKEYSEED and SK_* in one HKDF 5 to 6; 300 bytes with AES-GCM 6 to 8, ChaCha20-Poly1305 3.4, AES-CBC 2.6, XChaCha20-Poly1305 1.7;
+ * key pair and agreement with X25519 10, ECP 256 20, 384 and 521 4, MODP 6; signatures with ECDSA P-256 20 to 45, 384 and 521 2 to 14, EdDSA
+ * 10 to 20. And node:crypto as the same OpenSSL called directly: HMAC 2.3, AES-GCM 2.6, XChaCha20-Poly1305 1.5, X25519 1.2 to 1.3.
  */
-const auto: Choice = {
-  prf: openssl, // HMAC-SHA256 of 64 bytes 2.2, HMAC-SHA384 and 512 4.1; SKEYSEED and SK_* in one HKDF 5 to 6
-  integrity: openssl, // HMAC-SHA256 of 1400 bytes 4.4, HMAC-SHA512 6.5
-  encryption: openssl, // 300 bytes: AES-GCM 6 to 8, ChaCha20-Poly1305 3.4, AES-CBC 2.6
-  keyExchange: openssl, // key pair and agreement: X25519 10, ECP 256 20, 384 and 521 4; MODP 6
-  sealing: openssl, // XChaCha20-Poly1305 of 300 bytes 1.7
-  signing: openssl, // key, sign and verify: ECDSA P-256 20 to 45, 384 and 521 2 to 14; Ed25519 and Ed448 10 to 20; RSA is OpenSSL's in both
+function fastest(): Provider {
+  if (!libcrypto) return openssl;
+  try {
+    selfTest(assembled('auto', libcrypto));
+    return libcrypto;
+  } catch {
+    // A build that lays things out differently than its declarations say.
+    return openssl;
+  }
+}
+
+const providers: Readonly<Record<Cryptography['name'], () => Provider>> = {
+  auto: fastest,
+  noble: () => noble,
+  openssl: () => openssl,
 };
 
-const everywhere = (provider: Provider): Choice => ({
-  prf: provider,
-  integrity: provider,
-  encryption: provider,
-  keyExchange: provider,
-  sealing: provider,
-  signing: provider,
-});
+/** All algorithms, from the fastest provider that works here or from the one that is named. */
+export const cryptography = (name: Cryptography['name']): Cryptography => assembled(name, providers[name]());
 
-const choices: Readonly<Record<Cryptography['name'], Choice>> = {
-  auto,
-  noble: everywhere(noble),
-  openssl: everywhere(openssl),
-};
-
-/** All algorithms, from the faster provider of each or from the one that is named. */
-export function cryptography(name: Cryptography['name']): Cryptography {
-  const choice = choices[name];
-  const prf = byId(prfs(choice.prf.hashing));
-  const integrity = byId(integrities(choice.integrity.hashing));
-  const keyExchange = byId(keyExchanges(choice.keyExchange.groups));
-  const encryption = new Map(encryptions(choice.encryption.ciphers).map((algorithm) => [sizedId(algorithm), algorithm]));
+function assembled(name: Cryptography['name'], provider: Provider): Cryptography {
+  const prf = byId(prfs(provider.hashing));
+  const integrity = byId(integrities(provider.hashing));
+  const keyExchange = byId(keyExchanges(provider.groups));
+  const encryption = new Map(encryptions(provider.ciphers).map((algorithm) => [sizedId(algorithm), algorithm]));
   return {
     name,
+    provider: provider.name,
     prf: (id) => prf.get(id),
     integrity: (id) => integrity.get(id),
     keyExchange: (id) => keyExchange.get(id),
     encryption: (id, keyBits) => encryption.get(sizedId({ id, keyBits })),
-    sealing: sealingOf(choice.sealing),
-    signatures: signaturesOf(choice.signing.signing),
+    sealing: sealingOf(provider),
+    signatures: signaturesOf(provider.signing),
   };
 }
 

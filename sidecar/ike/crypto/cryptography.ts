@@ -39,22 +39,13 @@ export interface Integrity {
   mac(key: Bytes, data: Bytes): Bytes;
 }
 
-/**
- * Transform types 4 and 6 to 12, Diffie-Hellman and key encapsulation alike: whoever begins generates a pair and concludes with what
- * the other side responds. A key pair is plain bytes, so that an SA that holds it can move to another pod.
- */
+/** Transform type 4. A key pair is plain bytes, so that an SA that holds it can move to another pod. */
 export interface KeyExchange {
   readonly id: number;
-  /** A quantum computer does not break it. */
-  readonly postQuantum: boolean;
-  /** Bytes of what the initiator sends, and of what the responder does. */
-  readonly requestLength: number;
-  readonly responseLength: number;
+  readonly publicLength: number;
   generate(random: (length: number) => Bytes): { readonly privateKey: Bytes; readonly publicValue: Bytes };
-  /** Our answer and the shared secret. ML-KEM draws its own randomness. @throws ProtocolError (drop, INVALID_SYNTAX) for a value that the method forbids. */
-  respond(peerValue: Bytes, random: (length: number) => Bytes): { readonly publicValue: Bytes; readonly shared: Bytes };
-  /** The shared secret. @throws ProtocolError (drop, INVALID_SYNTAX) for a value that the method forbids. */
-  conclude(privateKey: Bytes, peerValue: Bytes): Bytes;
+  /** The shared secret. @throws ProtocolError (drop, INVALID_SYNTAX) for a public value that the group forbids. */
+  agree(privateKey: Bytes, peerValue: Bytes): Bytes;
 }
 
 /** XChaCha20-Poly1305 and HKDF-SHA256, for tickets, hand-off and cookies: never negotiated. */
@@ -72,6 +63,8 @@ export interface Sealing {
 /** Undefined: an algorithm that we do not have. */
 export interface Cryptography {
   readonly name: 'auto' | 'noble' | 'openssl';
+  /** What serves: `libcrypto` is OpenSSL called directly, where that works. */
+  readonly provider: 'noble' | 'openssl' | 'libcrypto';
   prf(id: number): Prf | undefined;
   encryption(id: number, keyBits: number): Encryption | undefined;
   integrity(id: number): Integrity | undefined;

@@ -7,7 +7,7 @@ import { parseInnerPacket } from '../../../sidecar/dataplane/userspace/inner-pac
 import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';
 import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
 
-export const providers = [cryptography('noble'), cryptography('openssl')];
+export const providers = [cryptography('noble'), cryptography('openssl'), cryptography('auto')];
 export const crypto = cryptography('auto');
 
 type Suite = ChildSa['suite'];

@@ -6,11 +6,16 @@ import { createCipheriv } from 'node:crypto';
 import type { Bytes } from '../../wire/bytes.ts';
 import type { Aead } from '../provider.ts';
 
-export const xchacha20 = (chacha20Poly1305: Aead): Aead => ({
+export const xchacha20 = (chacha20Poly1305: Aead, chacha20: Stream = nodeChacha20): Aead => ({
   seal: (key, nonce, plaintext, aad) =>
-    chacha20Poly1305.seal(hchacha20(key, nonce.subarray(0, 16)), tailNonce(nonce), plaintext, aad),
-  open: (key, nonce, sealed, aad) => chacha20Poly1305.open(hchacha20(key, nonce.subarray(0, 16)), tailNonce(nonce), sealed, aad),
+    chacha20Poly1305.seal(hchacha20(chacha20, key, nonce.subarray(0, 16)), tailNonce(nonce), plaintext, aad),
+  open: (key, nonce, sealed, aad) =>
+    chacha20Poly1305.open(hchacha20(chacha20, key, nonce.subarray(0, 16)), tailNonce(nonce), sealed, aad),
 });
+
+/** Encrypts; `iv` is the block counter, 4 bytes in little endian, and the nonce. */
+type Stream = (key: Bytes, iv: Bytes, data: Bytes) => Bytes;
+const nodeChacha20: Stream = (key, iv, data) => createCipheriv('chacha20', key, iv).update(data);
 
 const CONSTANTS = new TextEncoder().encode('expand 32-byte k');
 const BLOCK = new Uint8Array(64);
@@ -19,8 +24,8 @@ const BLOCK = new Uint8Array(64);
  * A ChaCha20 block is the rounds' outcome plus what went in; HChaCha20 is the first and the last row of the outcome.
  * So both rows are the key stream less what is known to have gone in: the constants, and the 16 bytes that stand where counter and nonce do.
  */
-function hchacha20(key: Bytes, input: Bytes): Bytes {
-  const stream = createCipheriv('chacha20', key, input).update(BLOCK);
+function hchacha20(chacha20: Stream, key: Bytes, input: Bytes): Bytes {
+  const stream = chacha20(key, input, BLOCK);
   const out = new Uint8Array(32);
   subtractWords(out.subarray(0, 16), stream.subarray(0, 16), CONSTANTS);
   subtractWords(out.subarray(16), stream.subarray(48), input);

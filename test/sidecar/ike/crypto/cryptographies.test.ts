@@ -4,6 +4,7 @@ import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { describe, it } from 'node:test';
 import { cryptography } from '../../../../sidecar/ike/crypto/cryptographies.ts';
+import { libcrypto } from '../../../../sidecar/ike/crypto/libcrypto/libcrypto.ts';
 import { selfTest } from '../../../../sidecar/ike/crypto/self-test.ts';
 
 for (const name of ['auto', 'noble', 'openssl'] as const) {
@@ -16,7 +17,7 @@ for (const name of ['auto', 'noble', 'openssl'] as const) {
         Array.from({ length: 64 }, (_, id) => get(id)?.id ?? -1).filter((id) => id >= 0);
       assert.deepEqual(found(all.prf), [5, 6, 7]);
       assert.deepEqual(found(all.integrity), [12, 13, 14]);
-      assert.deepEqual(found(all.keyExchange), [14, 15, 16, 19, 20, 21, 31, 35, 36, 37]);
+      assert.deepEqual(found(all.keyExchange), [14, 15, 16, 19, 20, 21, 31]);
     });
 
     it('has encryption by number and key length; ChaCha20-Poly1305 carries no key length', () => {
@@ -44,8 +45,16 @@ for (const name of ['auto', 'noble', 'openssl'] as const) {
 }
 
 describe('the providers', () => {
-  it("are two: 'noble' asks nothing of node:crypto but ML-KEM, 'openssl' and today 'auto' cannot do without", (t) => {
-    const used = ['hash', 'createHmac', 'hkdfSync', 'createCipheriv', 'diffieHellman', 'createECDH', 'getDiffieHellman'] as const;
+  it("are two: 'noble' asks nothing of node:crypto, 'openssl' and today 'auto' cannot do without", (t) => {
+    const used = [
+      'hash',
+      'createHmac',
+      'hkdfSync',
+      'createCipheriv',
+      'createPrivateKey',
+      'createECDH',
+      'getDiffieHellman',
+    ] as const;
     for (const name of used)
       t.mock.method(crypto, name, () => {
         throw new Error(`${name} is not there`);
@@ -58,5 +67,25 @@ describe('the providers', () => {
     selfTest(cryptography('noble'));
     assert.throws(() => selfTest(cryptography('openssl')), /openssl.*does not work/);
     assert.throws(() => selfTest(cryptography('auto')), /auto.*does not work/);
+  });
+
+  it("are called directly by 'auto' here: koffi and the OpenSSL of the Node that the project pins make it so", () => {
+    assert.equal(cryptography('auto').provider, 'libcrypto');
+    assert.equal(cryptography('openssl').provider, 'openssl');
+  });
+
+  it('fall back to node:crypto when the direct way answers wrong', (t) => {
+    assert.ok(libcrypto);
+    t.mock.method(libcrypto.hashing, 'hmac', () => new Uint8Array(32));
+    assert.equal(cryptography('auto').provider, 'openssl');
+  });
+
+  it('take a key of no bytes for what it is, whatever key came before', () => {
+    const [direct, node] = [cryptography('auto').sealing, cryptography('openssl').sealing];
+    direct.hmacSha256(new Uint8Array(32).fill(1), new Uint8Array(1));
+    assert.deepEqual(
+      direct.hmacSha256(new Uint8Array(0), new Uint8Array(0)),
+      node.hmacSha256(new Uint8Array(0), new Uint8Array(0)),
+    );
   });
 });

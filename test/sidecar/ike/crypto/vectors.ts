@@ -7,7 +7,9 @@ import type { Bytes } from '../../../../sidecar/ike/wire/bytes.ts';
 
 export const noble = cryptography('noble');
 export const openssl = cryptography('openssl');
-export const providers: readonly Cryptography[] = [noble, openssl];
+/** The fastest one: OpenSSL called directly, where the tests run. */
+export const libcrypto = cryptography('auto');
+export const providers: readonly Cryptography[] = [noble, openssl, libcrypto];
 
 /** Fields are text; bytes are in hex. */
 export function vectors<T>(file: string): readonly T[] {

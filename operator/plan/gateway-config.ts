@@ -1,7 +1,7 @@
 /** gateway.yaml from a VpnGateway, its TicketKey and where it runs. */
 import { parseSpan } from '../../crds/v1alpha1/time.ts';
 import type { VpnGateway, VpnGatewaySpec } from '../../crds/v1alpha1/vpngateway.ts';
-import { ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../../sidecar/contract/algorithms.ts';
+import { ADDITIONAL_KEY_EXCHANGE, ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../../sidecar/contract/algorithms.ts';
 import { DEFAULT_RULES } from '../../sidecar/contract/authentication-yaml.ts';
 import type { GatewayConfig, Retransmit } from '../../sidecar/contract/gateway-config.ts';
 import { parseIdentity } from '../../sidecar/contract/identity.ts';
@@ -33,6 +33,11 @@ export function gatewayConfig(
     routes: spec.routes,
     authentication: DEFAULT_RULES,
     radius: undefined,
+    domains: [],
+    revocation: 'ifKnown',
+    mobike: true,
+    childless: 'allow',
+    redirect: undefined,
     ike: ike(spec),
     esp: esp(spec),
     tickets: {
@@ -57,7 +62,10 @@ const ike = ({ ike, dpd, limits }: VpnGatewaySpec): GatewayConfig['ike'] => ({
     integrity: ike.integrity.map((word) => INTEGRITY[word]),
     prf: ike.prf.map((word) => PRF[word]),
     keyExchange: ike.keyExchange.map((word) => KEY_EXCHANGE[word]),
+    additionalKeyExchange: Object.values(ADDITIONAL_KEY_EXCHANGE),
   },
+  postQuantum: 'any',
+  ppk: 'ifKnown',
   rekeyMs: parseSpan(ike.rekey),
   reauthenticationMs: parseSpan(ike.reauthentication),
   halfOpenMs: parseSpan(ike.halfOpen),
@@ -75,6 +83,7 @@ const esp = ({ esp, dataplane }: VpnGatewaySpec): GatewayConfig['esp'] => ({
     integrity: esp.integrity.map((word) => INTEGRITY[word]),
     prf: [],
     keyExchange: esp.keyExchange.map((word) => (word === 'none' ? NO_KEY_EXCHANGE : KEY_EXCHANGE[word])),
+    additionalKeyExchange: [],
   },
   rekeyMs: parseSpan(esp.rekey),
   lifetimeBytes: esp.lifetimeBytes,

@@ -1,6 +1,14 @@
 /** The flags of `connect`: name, what stands behind it, how that is read, what it is for. */
 import { parseAddress } from '../contract/address.ts';
-import { ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../contract/algorithms.ts';
+import {
+  ADDITIONAL_KEY_EXCHANGE,
+  DEFAULT_ESP_ALGORITHMS,
+  DEFAULT_IKE_ALGORITHMS,
+  ENCRYPTION,
+  INTEGRITY,
+  KEY_EXCHANGE,
+  PRF,
+} from '../contract/algorithms.ts';
 import { parseDuration } from '../contract/duration.ts';
 import type { Algorithms } from '../contract/gateway-config.ts';
 import { IDENTITY_REMEDY, readIdentity } from '../contract/identity.ts';
@@ -142,7 +150,7 @@ export const FLAGS = {
     'KEYWORDS',
     'a proposal for IKE',
     'algorithms for IKE, the most wanted first, joined by - (all)',
-    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, PRF, KEY_EXCHANGE)}; for instance aes256gcm16-prfsha256-x25519`,
+    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, PRF, KEY_EXCHANGE, ADDITIONAL_KEY_EXCHANGE)}; for instance aes256gcm16-prfsha256-x25519`,
     parseIkeProposal,
   ),
   espProposal: flag(
@@ -150,7 +158,7 @@ export const FLAGS = {
     'KEYWORDS',
     'a proposal for ESP',
     'algorithms for ESP, in the same way (all)',
-    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, KEY_EXCHANGE)}, none; for instance aes256gcm16-x25519`,
+    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, KEY_EXCHANGE, ADDITIONAL_KEY_EXCHANGE)}, none; for instance aes256gcm16-x25519`,
     parseEspProposal,
   ),
   crypto: flag(
@@ -187,35 +195,44 @@ export function parseGateway(text: string): Pick<GatewayAddress, 'host' | 'ikePo
 }
 
 function parseIkeProposal(text: string): Algorithms | undefined {
-  return parseProposal(text, { encryption: ENCRYPTION, integrity: INTEGRITY, prf: PRF, keyExchange: KEY_EXCHANGE });
+  return parseProposal(
+    text,
+    {
+      ...{ encryption: ENCRYPTION, integrity: INTEGRITY, prf: PRF, keyExchange: KEY_EXCHANGE },
+      additionalKeyExchange: ADDITIONAL_KEY_EXCHANGE,
+    },
+    DEFAULT_IKE_ALGORITHMS,
+  );
 }
 
 /** RFC 7296 §3.3.2: transform 0 of type 4 is a child without perfect forward secrecy. */
 function parseEspProposal(text: string): Algorithms | undefined {
-  return parseProposal(text, {
-    encryption: ENCRYPTION,
-    integrity: INTEGRITY,
-    prf: {},
-    keyExchange: { ...KEY_EXCHANGE, none: 0 },
-  });
+  return parseProposal(
+    text,
+    {
+      ...{ encryption: ENCRYPTION, integrity: INTEGRITY, prf: {}, keyExchange: { ...KEY_EXCHANGE, none: 0 } },
+      additionalKeyExchange: ADDITIONAL_KEY_EXCHANGE,
+    },
+    DEFAULT_ESP_ALGORITHMS,
+  );
 }
 
 type Tables = { readonly [K in keyof Algorithms]: Readonly<Record<string, Algorithms[K][number]>> };
 
-/** A kind of algorithm of which none is named is left as it is by default: all. */
-function parseProposal(text: string, tables: Tables): Algorithms | undefined {
+/** A kind of algorithm of which none is named is left as it is by default, but for an additional key exchange, which is there when it is named. */
+function parseProposal(text: string, tables: Tables, defaults: Algorithms): Algorithms | undefined {
   const words = text.split('-');
   const known = Object.values(tables).flatMap((table) => Object.keys(table));
   if (new Set(words).size !== words.length || !words.every((word) => known.includes(word))) return undefined;
+  const or = <T>(chosen: readonly T[], otherwise: readonly T[]): readonly T[] => (chosen.length > 0 ? chosen : otherwise);
   return {
-    encryption: named(words, tables.encryption),
-    integrity: named(words, tables.integrity),
-    prf: named(words, tables.prf),
-    keyExchange: named(words, tables.keyExchange),
+    encryption: or(named(words, tables.encryption), defaults.encryption),
+    integrity: or(named(words, tables.integrity), defaults.integrity),
+    prf: or(named(words, tables.prf), defaults.prf),
+    keyExchange: or(named(words, tables.keyExchange), defaults.keyExchange),
+    additionalKeyExchange: named(words, tables.additionalKeyExchange),
   };
 }
 
-function named<T>(words: readonly string[], table: Readonly<Record<string, T>>): readonly T[] {
-  const chosen = words.flatMap((word) => (Object.hasOwn(table, word) && table[word] !== undefined ? [table[word]] : []));
-  return chosen.length > 0 ? chosen : Object.values(table);
-}
+const named = <T>(words: readonly string[], table: Readonly<Record<string, T>>): readonly T[] =>
+  words.flatMap((word) => (Object.hasOwn(table, word) && table[word] !== undefined ? [table[word]] : []));

@@ -11,9 +11,18 @@ export const ENCRYPTION = {
   aes256: { id: 12, keyBits: 256 },
   aes128: { id: 12, keyBits: 128 },
 } as const;
-export const INTEGRITY = { sha256: 12, sha384: 13, sha512: 14 } as const;
-export const PRF = { prfsha256: 5, prfsha384: 6, prfsha512: 7 } as const;
-export const KEY_EXCHANGE = { x25519: 31, ecp256: 19, ecp384: 20, ecp521: 21, modp4096: 16, modp3072: 15, modp2048: 14 } as const;
+export const INTEGRITY = { sha256: 12, sha384: 13, sha512: 14, sha1: 2 } as const;
+export const PRF = { prfsha256: 5, prfsha384: 6, prfsha512: 7, prfsha1: 2 } as const;
+export const KEY_EXCHANGE = {
+  ...{ x25519: 31, ecp256: 19, ecp384: 20, ecp521: 21, modp4096: 16, modp3072: 15, modp2048: 14 },
+  modp1024: 2,
+} as const;
+/** RFC 9370, ML-KEM by draft-ietf-ipsecme-ikev2-mlkem: in one exchange after the first. */
+export const ADDITIONAL_KEY_EXCHANGE = { mlkem768: 36, mlkem1024: 37, mlkem512: 35 } as const;
+
+/** RFC 8247 §2.2–§2.4: for clients that have nothing better, and for gateways that name them; in no default. */
+const LEGACY: readonly number[] = [INTEGRITY.sha1, PRF.prfsha1, KEY_EXCHANGE.modp1024];
+const modern = (ids: readonly number[]): readonly number[] => ids.filter((id) => !LEGACY.includes(id));
 
 /** RFC 7296 §3.3.2: transform 0 of type 4, a child without perfect forward secrecy. */
 const NONE = { none: 0 } as const;
@@ -40,16 +49,26 @@ function keywords<T>(what: string, table: Readonly<Record<string, T>>): Shape<re
 const encryption = keywords('an encryption', ENCRYPTION);
 const integrity = keywords('an integrity algorithm', INTEGRITY);
 const prf = keywords('a pseudorandom function', PRF);
+const additionalKeyExchange = keywords('an additional key exchange', ADDITIONAL_KEY_EXCHANGE);
 
 const EVERY = {
   encryption: Object.values(ENCRYPTION),
-  integrity: Object.values(INTEGRITY),
-  prf: Object.values(PRF),
-  keyExchange: Object.values(KEY_EXCHANGE),
+  integrity: modern(Object.values(INTEGRITY)),
+  prf: modern(Object.values(PRF)),
+  keyExchange: modern(Object.values(KEY_EXCHANGE)),
 };
 
-export const DEFAULT_IKE_ALGORITHMS: Algorithms = EVERY;
-export const DEFAULT_ESP_ALGORITHMS: Algorithms = { ...EVERY, prf: [], keyExchange: [...EVERY.keyExchange, NONE.none] };
+export const DEFAULT_IKE_ALGORITHMS: Algorithms = {
+  ...EVERY,
+  additionalKeyExchange: Object.values(ADDITIONAL_KEY_EXCHANGE),
+};
+/** The keys of children come of those of the IKE SA, so that they keep what an additional key exchange gave it. */
+export const DEFAULT_ESP_ALGORITHMS: Algorithms = {
+  ...EVERY,
+  prf: [],
+  keyExchange: [...EVERY.keyExchange, NONE.none],
+  additionalKeyExchange: [],
+};
 
 export const ikeAlgorithms: Shape<Algorithms> = checked(
   record<Algorithms>({
@@ -57,6 +76,7 @@ export const ikeAlgorithms: Shape<Algorithms> = checked(
     integrity: optional(integrity, EVERY.integrity),
     prf: optional(prf, DEFAULT_IKE_ALGORITHMS.prf),
     keyExchange: optional(keywords('a key exchange', KEY_EXCHANGE), DEFAULT_IKE_ALGORITHMS.keyExchange),
+    additionalKeyExchange: optional(additionalKeyExchange, DEFAULT_IKE_ALGORITHMS.additionalKeyExchange),
   }),
   (algorithms, place) => {
     complete(algorithms, place);
@@ -77,6 +97,7 @@ export const espAlgorithms: Shape<Algorithms> = checked(
     integrity: optional(integrity, EVERY.integrity),
     prf: noPrf,
     keyExchange: optional(keywords('a key exchange', { ...KEY_EXCHANGE, ...NONE }), DEFAULT_ESP_ALGORITHMS.keyExchange),
+    additionalKeyExchange: optional(additionalKeyExchange, DEFAULT_ESP_ALGORITHMS.additionalKeyExchange),
   }),
   complete,
 );

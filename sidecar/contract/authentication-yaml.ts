@@ -1,6 +1,7 @@
 /** The part of `gateway.yaml` that says how clients prove who they are: rules, and the RADIUS servers that some of them ask. */
 import { address, prefix } from './address.ts';
 import type { AuthenticationRule, RadiusConfig, RadiusServer } from './authentication.ts';
+import { domain } from './domain.ts';
 import { duration } from './duration.ts';
 import { identityPattern } from './identity-pattern.ts';
 import type { Place } from './problem.ts';
@@ -12,12 +13,6 @@ const DAY = 24 * 60 * MINUTE;
 
 /** Of one identity, on one pod: a phone that changes networks leaves some behind that end by themselves. */
 const SESSIONS = 10;
-
-const domain = text(
-  'a domain name',
-  /^(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*$/,
-  'write for instance corp.example.com, without a dot at the end',
-);
 
 /** In the folder of the credentials that it belongs to. */
 const fileName = text(

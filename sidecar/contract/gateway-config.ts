@@ -11,6 +11,8 @@ export interface Algorithms {
   readonly prf: readonly number[];
   /** For ESP: perfect forward secrecy of children; 0 stands for none. */
   readonly keyExchange: readonly number[];
+  /** RFC 9370: what may come on top, in one exchange after the first, when the peer offers it; empty: nothing. */
+  readonly additionalKeyExchange: readonly number[];
 }
 
 /** An ID payload (RFC 7296 §3.5). */
@@ -36,12 +38,26 @@ export interface GatewayConfig {
   readonly dns: readonly string[];
   /** Prefixes that clients may reach: the responder's traffic selectors and INTERNAL_IP4/6_SUBNET. */
   readonly routes: readonly string[];
+  /** Domains that clients resolve by `dns` alone (RFC 8598). */
+  readonly domains: readonly string[];
   /** At least one; the first that fits decides. */
   readonly authentication: readonly AuthenticationRule[];
   /** Undefined: no rule asks RADIUS. */
   readonly radius: RadiusConfig | undefined;
+  /** `required`: a certificate of which no list and no OCSP response says that it is good is refused. */
+  readonly revocation: 'ifKnown' | 'required';
+  /** Sessions follow their clients to other addresses (RFC 4555). */
+  readonly mobike: boolean;
+  /** `allow`: an IKE SA may begin without a child (RFC 6023). */
+  readonly childless: 'allow' | 'never';
+  /** Where clients that can be redirected go (RFC 5685); undefined: nowhere. */
+  readonly redirect: Redirect | undefined;
   readonly ike: {
     readonly algorithms: Algorithms;
+    /** `required`: no session without ML-KEM (RFC 9370) or a post-quantum pre-shared key (RFC 8784). */
+    readonly postQuantum: 'any' | 'required';
+    /** `required`: no session without a post-quantum pre-shared key (RFC 8784). */
+    readonly ppk: 'ifKnown' | 'required';
     /** Zero: never by itself. Milliseconds. */
     readonly rekeyMs: number;
     /** After this an SA, and every resumption that came of it, must authenticate anew. */
@@ -76,6 +92,13 @@ export interface GatewayConfig {
   };
   readonly dataplane: 'userspace' | 'none';
   readonly crypto: 'auto' | 'noble' | 'openssl';
+}
+
+export interface Redirect {
+  /** The other gateway: an address or a domain name. */
+  readonly to: Identity;
+  /** `overloaded`: while half-open SAs or sessions are so many that no further one would be taken. */
+  readonly when: 'always' | 'overloaded';
 }
 
 /** First wait, its growth and the number of attempts (RFC 7296 §2.4). */

@@ -2,9 +2,10 @@
 import { address, overlap, parsePrefix, prefix } from './address.ts';
 import { DEFAULT_ESP_ALGORITHMS, DEFAULT_IKE_ALGORITHMS, espAlgorithms, ikeAlgorithms } from './algorithms.ts';
 import { authenticationRules, DEFAULT_RULES, radiusConfig } from './authentication-yaml.ts';
+import { domain } from './domain.ts';
 import { duration } from './duration.ts';
 import type { GatewayConfig } from './gateway-config.ts';
-import { identity } from './identity.ts';
+import { ID_FQDN, ID_IPV4_ADDR, ID_IPV6_ADDR, identity } from './identity.ts';
 import type { Parsed, Place } from './problem.ts';
 import {
   boolean,
@@ -67,6 +68,8 @@ const retransmit = record<GatewayConfig['ike']['retransmit']>({
 
 const ike = record<GatewayConfig['ike']>({
   algorithms: optional(ikeAlgorithms, DEFAULT_IKE_ALGORITHMS),
+  postQuantum: optional(oneOf('any', 'required'), 'any'),
+  ppk: optional(oneOf('ifKnown', 'required'), 'ifKnown'),
   rekeyMs: optional(duration(), 4 * HOUR, 'rekey'),
   reauthenticationMs: optional(duration(SECOND), 24 * HOUR, 'reauthentication'),
   halfOpenMs: optional(duration(SECOND, 10 * MINUTE), 30 * SECOND, 'halfOpen'),
@@ -95,6 +98,17 @@ const tickets = record<GatewayConfig['tickets']>({
   maxSpent: optional(count, 100_000),
 });
 
+const redirect = record<NonNullable<GatewayConfig['redirect']>>({
+  to: required(
+    checked(identity, ({ idType }, place) => {
+      // RFC 5685 §4: the new responder is named by an address or a domain name.
+      if (![ID_IPV4_ADDR, ID_FQDN, ID_IPV6_ADDR].includes(idType))
+        place.refuse('neither an address nor a domain name', 'write for instance vpn2.example.com or 192.0.2.7');
+    }),
+  ),
+  when: optional(oneOf('always', 'overloaded'), 'overloaded'),
+});
+
 const fields = record<GatewayConfig>({
   generation: optional(integer(0, Number.MAX_SAFE_INTEGER), 0),
   name: required(label('a name')),
@@ -106,8 +120,13 @@ const fields = record<GatewayConfig>({
   slices: optional(integer(1, 255), 1),
   dns: optional(list(address, { max: 8 }), []),
   routes: required(list(prefix, { max: 64 })),
+  domains: optional(list(domain, { max: 32 }), []),
   authentication: optional(authenticationRules, DEFAULT_RULES),
   radius: maybe(radiusConfig),
+  revocation: optional(oneOf('ifKnown', 'required'), 'ifKnown'),
+  mobike: optional(boolean, true),
+  childless: optional(oneOf('allow', 'never'), 'allow'),
+  redirect: maybe(redirect),
   ike: sparse(ike),
   esp: sparse(esp),
   tickets: sparse(tickets),

@@ -4,10 +4,10 @@ import { formatAddress, parseAddress } from './address.ts';
 import type { Identity } from './gateway-config.ts';
 import { type Shape, spelled } from './schema.ts';
 
-const ID_IPV4_ADDR = 1;
+export const ID_IPV4_ADDR = 1;
 export const ID_FQDN = 2;
 export const ID_RFC822_ADDR = 3;
-const ID_IPV6_ADDR = 5;
+export const ID_IPV6_ADDR = 5;
 const ID_KEY_ID = 11;
 
 export const IDENTITY_REMEDY = 'write an address, a domain name, user@domain, or keyid: and an even number of hexadecimal digits';

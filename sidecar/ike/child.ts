@@ -110,9 +110,8 @@ export function acceptChild(
   const remote = narrow(asked.tsi.selectors, allowed.remote);
   if (local.length === 0 || remote.length === 0)
     return { refused: Notify.TS_UNACCEPTABLE, reason: 'no traffic selectors in common' };
-  const own = ke && keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
-  const shared = own && keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, ke.data);
-  const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
+  const own = ke && keyExchangeOf(ctx.crypto, suite.ke).respond(ke.data, ctx.random);
+  const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, own?.shared);
   const spiIn = ctx.newEspSpi();
   const child = newChild(
     { spiIn, spiOut: chosen.peerSpi, suite, keys, side: 'responder', local, remote },
@@ -146,7 +145,7 @@ export function concludeChild(
   if (!within(local, offer.local) || !within(remote, offer.remote)) throw unasked('traffic selectors beyond the offer');
   const shared =
     suite.ke !== Ke.NONE && offer.ke && answer.ke
-      ? keyExchangeOf(ctx.crypto, suite.ke).agree(offer.ke.privateKey, answer.ke.data)
+      ? keyExchangeOf(ctx.crypto, suite.ke).conclude(offer.ke.privateKey, answer.ke.data)
       : undefined;
   const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
   const parts = { spiIn: offer.spiIn, spiOut: peerSpi, suite, keys, side: 'initiator', local, remote } as const;

@@ -19,8 +19,9 @@ export interface EapQuestion {
   readonly message: Bytes | undefined;
   /** IDi, which nothing has proven; for methods without an identity of their own, and for RADIUS. */
   readonly claimed: Identity;
-  /** Address and port of the other side, for RADIUS (Calling-Station-Id). */
+  /** Outer addresses and ports of both sides, for RADIUS (Calling-Station-Id, Called-Station-Id). */
   readonly remote: string;
+  readonly local: string;
 }
 
 export type EapAnswer =
@@ -58,7 +59,7 @@ export interface EapGrant {
   readonly addresses: readonly Bytes[];
   /** Session-Timeout: must authenticate anew after this. */
   readonly sessionTimeoutMs: number | undefined;
-  /** Class, to be repeated in accounting by whichever pod serves the session then. */
+  /** All Class attributes as they came, one after another with type and length, to be repeated in accounting by whichever pod serves the session then. */
   readonly class: Bytes | undefined;
   /** Acct-Interim-Interval. */
   readonly interimMs: number | undefined;

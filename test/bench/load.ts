@@ -177,7 +177,7 @@ function authenticate(handshake: Handshake, message: Message, datagram: Uint8Arr
   const nonces = { ni, nr: nonce.data, spiI, spiR };
   const seed: IkeSeed = held
     ? { from: 'resumption', oldD: held.skD, ...nonces }
-    : { from: 'full', shared: keyExchange().agree(pair.privateKey, ke?.data ?? new Uint8Array()), ...nonces };
+    : { from: 'full', shared: keyExchange().conclude(pair.privateKey, ke?.data ?? new Uint8Array()), ...nonces };
   const keys = ikeKeys(crypto, SUITE, seed);
   const first: FirstMessages = { initiator: request, responder: datagram.slice(), ni, nr: nonce.data };
   const sa = {

@@ -27,7 +27,7 @@ export function answerInit(peer: Peer, { bytes, path }: Sent, { change = same, .
     { response: true },
   );
   peer.suite = { ...peer.suite, ke: ke.group };
-  peer.derive({ from: 'full', shared: pair.agree(pair.privateKey, ke.data) }, ni.data, nr);
+  peer.derive({ from: 'full', shared: pair.conclude(pair.privateKey, ke.data) }, ni.data, nr);
   peer.first = { initiator: bytes, responder: answer, ni: ni.data, nr };
   return peer.send([answer]);
 }

@@ -31,7 +31,12 @@ export function counted(): { crypto: Cryptography; counts: Counts } {
     keyExchange: (id) => {
       const group = real.keyExchange(id);
       return (
-        group && { ...group, generate: counting('keyExchange', group.generate), agree: counting('keyExchange', group.agree) }
+        group && {
+          ...group,
+          generate: counting('keyExchange', group.generate),
+          respond: counting('keyExchange', counting('keyExchange', group.respond)),
+          conclude: counting('keyExchange', group.conclude),
+        }
       );
     },
     sealing: { ...real.sealing, open: counting('opened', real.sealing.open) },

@@ -55,7 +55,7 @@ export function childRequest(peer: Peer, part: ChildPart = {}) {
   const conclude = (answer: Heard | undefined): MadeChild => {
     const [nr, ke] = [payload(answer, 'NONCE'), payload(answer, 'KE')];
     if (!nr || !peer.keys) return { answer, keys: undefined };
-    const shared = pair && ke ? pair.agree(pair.privateKey, ke.data) : undefined;
+    const shared = pair && ke ? pair.conclude(pair.privateKey, ke.data) : undefined;
     return { answer, keys: childKeys(crypto, ESP, peer.suite.prf, peer.keys.d, nonce, nr.data, shared) };
   };
   return { payloads: change(payloads), conclude };
@@ -83,7 +83,7 @@ export function childAnswer(
   if (!ni || !tsi || !tsr || !peer.keys) throw new Error('not a request for a child');
   const group = ke?.group ?? Ke.NONE;
   const pair = ke && keyPair(peer, group);
-  const shared = pair?.agree(pair.privateKey, ke?.data ?? new Uint8Array());
+  const shared = pair?.conclude(pair.privateKey, ke?.data ?? new Uint8Array());
   const payloads: Payload[] = [
     { kind: 'SA', proposals: [espProposal(spi, part.groups ?? (ke ? [group] : []))] },
     { kind: 'NONCE', data: nonce },
@@ -120,7 +120,7 @@ export function ikeRequest(
     const [sa, nr, ke] = [payload(answer, 'SA'), payload(answer, 'NONCE'), payload(answer, 'KE')];
     if (!sa || !nr || !ke) return { answer, next: undefined };
     const spis = { spiI: spi, spiR: hex(sa.proposals[0]?.spi ?? new Uint8Array()) };
-    return { answer, next: successor(peer, 'initiator', spis, pair.agree(pair.privateKey, ke.data), nonce, nr.data) };
+    return { answer, next: successor(peer, 'initiator', spis, pair.conclude(pair.privateKey, ke.data), nonce, nr.data) };
   };
   return { payloads: change(payloads), conclude };
 }
@@ -147,7 +147,7 @@ export function ikeAnswer(
     { kind: 'NONCE', data: nonce },
     { kind: 'KE', group: ke.group, data: pair.publicValue },
   ];
-  const shared = pair.agree(pair.privateKey, ke.data);
+  const shared = pair.conclude(pair.privateKey, ke.data);
   return {
     payloads: change(payloads),
     next: successor(peer, 'responder', { spiI: hex(theirs), spiR: spi }, shared, ni.data, nonce),

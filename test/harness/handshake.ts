@@ -84,7 +84,7 @@ export interface InitPart {
 export const keyPair = (peer: Peer, group: number) => {
   const exchange = crypto.keyExchange(group);
   if (!exchange) throw new Error(`no group ${group}`);
-  return { ...exchange.generate(peer.random), agree: exchange.agree };
+  return { ...exchange.generate(peer.random), conclude: exchange.conclude, respond: exchange.respond };
 };
 
 /** HDR, SAi1, KEi, Ni, N+  -->  and what comes back. */
@@ -109,7 +109,7 @@ export function ikeSaInit(
   const nr = payload(answer, 'NONCE');
   if (ke && nr) {
     peer.suite = { ...peer.suite, ke: group };
-    peer.derive({ from: 'full', shared: pair.agree(pair.privateKey, ke.data) }, ni, nr.data);
+    peer.derive({ from: 'full', shared: pair.conclude(pair.privateKey, ke.data) }, ni, nr.data);
   }
   return answer;
 }

@@ -23,12 +23,14 @@ export const AEAD: Algorithms = {
   integrity: [],
   prf: [Prf.HMAC_SHA2_256],
   keyExchange: [Ke.CURVE25519, Ke.ECP_256],
+  additionalKeyExchange: [],
 };
 export const CBC: Algorithms = {
   encryption: [{ id: Encr.AES_CBC, keyBits: 256 }],
   integrity: [Integ.HMAC_SHA2_256_128],
   prf: [Prf.HMAC_SHA2_256],
   keyExchange: [Ke.CURVE25519],
+  additionalKeyExchange: [],
 };
 export const ESP: Algorithms = { ...AEAD, prf: [], keyExchange: [Ke.NONE, Ke.CURVE25519] };
 
@@ -40,12 +42,21 @@ export function config(part: Part<GatewayConfig> = {}): GatewayConfig {
   return {
     ...{ generation: 1, name: 'test/gateway', audience: 'audience', identity: GATEWAY, dataplane: 'userspace', crypto: 'auto' },
     ...{ authentication: DEFAULT_RULES, radius: undefined },
+    ...{ domains: [], revocation: 'ifKnown', mobike: true, childless: 'allow', redirect: undefined },
     ...{ pools: [{ cidr: '10.8.0.0/16' }], slices: 4, dns: ['10.8.0.1'], routes: ['0.0.0.0/0'] },
     ...part,
     listen: { ikePort: 500, natPort: 4500, httpPort: 9500, peerPort: 9501, ...part.listen },
     peers: { host: 'pod-{ordinal}', replicas: 1, ...part.peers },
     ike: {
-      ...{ algorithms: AEAD, rekeyMs: 0, reauthenticationMs: 24 * HOUR, halfOpenMs: 30_000, deadPeerMs: 30_000 },
+      ...{
+        algorithms: AEAD,
+        postQuantum: 'any',
+        ppk: 'ifKnown',
+        rekeyMs: 0,
+        reauthenticationMs: 24 * HOUR,
+        halfOpenMs: 30_000,
+        deadPeerMs: 30_000,
+      },
       ...{
         retransmit: { firstMs: 500, factor: 2, attempts: 5 },
         cookieThreshold: 100,

@@ -39,13 +39,22 @@ export interface Integrity {
   mac(key: Bytes, data: Bytes): Bytes;
 }
 
-/** Transform type 4. A key pair is plain bytes, so that an SA that holds it can move to another pod. */
+/**
+ * Transform types 4 and 6 to 12, Diffie-Hellman and key encapsulation alike: whoever begins generates a pair and concludes with what
+ * the other side responds. A key pair is plain bytes, so that an SA that holds it can move to another pod.
+ */
 export interface KeyExchange {
   readonly id: number;
-  readonly publicLength: number;
+  /** A quantum computer does not break it. */
+  readonly postQuantum: boolean;
+  /** Bytes of what the initiator sends, and of what the responder does. */
+  readonly requestLength: number;
+  readonly responseLength: number;
   generate(random: (length: number) => Bytes): { readonly privateKey: Bytes; readonly publicValue: Bytes };
-  /** The shared secret. @throws ProtocolError (drop, INVALID_SYNTAX) for a public value that the group forbids. */
-  agree(privateKey: Bytes, peerValue: Bytes): Bytes;
+  /** Our answer and the shared secret. ML-KEM draws its own randomness. @throws ProtocolError (drop, INVALID_SYNTAX) for a value that the method forbids. */
+  respond(peerValue: Bytes, random: (length: number) => Bytes): { readonly publicValue: Bytes; readonly shared: Bytes };
+  /** The shared secret. @throws ProtocolError (drop, INVALID_SYNTAX) for a value that the method forbids. */
+  conclude(privateKey: Bytes, peerValue: Bytes): Bytes;
 }
 
 /** XChaCha20-Poly1305 and HKDF-SHA256, for tickets, hand-off and cookies: never negotiated. */

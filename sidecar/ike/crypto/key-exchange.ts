@@ -1,10 +1,10 @@
-/** Key exchange methods by IANA number: MODP (RFC 3526), ECP (RFC 5903), Curve25519 (RFC 8031). */
+/** Key exchange methods by IANA number: MODP (RFC 3526), ECP (RFC 5903), Curve25519 (RFC 8031), ML-KEM (FIPS 203, draft-ietf-ipsecme-ikev2-mlkem). */
 import { ProtocolError } from '../error.ts';
 import { type Bytes, concat, hex } from '../wire/bytes.ts';
 import { Ke } from '../wire/registry.ts';
 import type { KeyExchange } from './cryptography.ts';
 import { modpPrimes } from './modp-primes.ts';
-import type { Curve, Group, Groups, Modp } from './provider.ts';
+import type { Curve, Group, Groups, Kem, Modp } from './provider.ts';
 
 type Random = (length: number) => Bytes;
 
@@ -16,6 +16,9 @@ export const keyExchanges = (groups: Groups): readonly KeyExchange[] => [
   ecp(Ke.ECP_384, 'P-384', 48, groups),
   ecp(Ke.ECP_521, 'P-521', 66, groups),
   curve25519(groups.x25519),
+  mlKem(Ke.ML_KEM_512, { requestLength: 800, responseLength: 768 }, groups.mlKem['ML-KEM-512']),
+  mlKem(Ke.ML_KEM_768, { requestLength: 1_184, responseLength: 1_088 }, groups.mlKem['ML-KEM-768']),
+  mlKem(Ke.ML_KEM_1024, { requestLength: 1_568, responseLength: 1_568 }, groups.mlKem['ML-KEM-1024']),
 ];
 
 function curve25519(group: Group): KeyExchange {
@@ -54,26 +57,53 @@ function keyExchange(
   draw: (random: Random) => Bytes,
   check: (peerValue: Bytes) => void = () => {},
 ): KeyExchange {
+  const generate = (random: Random) => {
+    const secret = draw(random);
+    const publicValue = group.publicValue(secret);
+    return { privateKey: concat(secret, publicValue), publicValue };
+  };
+  const conclude = (privateKey: Bytes, peerValue: Bytes): Bytes => {
+    demandLength(peerValue, publicLength);
+    check(peerValue);
+    return refusing(() => group.agree(privateKey.subarray(0, secretLength), privateKey.subarray(secretLength), peerValue));
+  };
   return {
-    id,
-    publicLength,
-    generate(random) {
-      const secret = draw(random);
-      const publicValue = group.publicValue(secret);
-      return { privateKey: concat(secret, publicValue), publicValue };
-    },
-    agree(privateKey, peerValue) {
-      // RFC 7296 §3.4: the length is that of the group.
-      if (peerValue.length !== publicLength)
-        throw ProtocolError.malformed(`public value of ${peerValue.length} bytes instead of ${publicLength}`);
-      check(peerValue);
-      return refusing(() => group.agree(privateKey.subarray(0, secretLength), privateKey.subarray(secretLength), peerValue));
+    ...{ id, postQuantum: false, requestLength: publicLength, responseLength: publicLength, generate, conclude },
+    respond(peerValue, random) {
+      const { privateKey, publicValue } = generate(random);
+      return { publicValue, shared: conclude(privateKey, peerValue) };
     },
   };
 }
 
+/** The private key is the seed d | z (FIPS 203 §7.1). */
+function mlKem(id: number, lengths: Pick<KeyExchange, 'requestLength' | 'responseLength'>, kem: Kem): KeyExchange {
+  return {
+    ...{ id, postQuantum: true, ...lengths },
+    generate(random) {
+      const seed = random(64).slice();
+      return { privateKey: seed, publicValue: kem.publicValue(seed) };
+    },
+    respond(peerValue) {
+      // FIPS 203 §7.2, §7.3: the checks of type, here and in the library.
+      demandLength(peerValue, lengths.requestLength);
+      const { ciphertext, shared } = refusing(() => kem.encapsulate(peerValue));
+      return { publicValue: ciphertext, shared };
+    },
+    conclude(seed, ciphertext) {
+      demandLength(ciphertext, lengths.responseLength);
+      return kem.decapsulate(seed, ciphertext);
+    },
+  };
+}
+
+/** RFC 7296 §3.4: the length is that of the group. */
+function demandLength({ length }: Bytes, wanted: number): void {
+  if (length !== wanted) throw ProtocolError.malformed(`public value of ${length} bytes instead of ${wanted}`);
+}
+
 /** RFC 6989 §2.3: a point that is not on the curve; RFC 7748 §6.1: a result that is all zero. The libraries look, and throw. */
-function refusing(agree: () => Bytes): Bytes {
+function refusing<T>(agree: () => T): T {
   try {
     return agree();
   } catch {

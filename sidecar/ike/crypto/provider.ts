@@ -47,8 +47,18 @@ export interface Group {
   agree(secret: Bytes, own: Bytes, peerValue: Bytes): Bytes;
 }
 
+/** A key encapsulation mechanism: only the side that answers may encapsulate, so its two sides do different things. */
+export interface Kem {
+  publicValue(seed: Bytes): Bytes;
+  /** Draws its own randomness. @throws anything for a public value that is none. */
+  encapsulate(publicValue: Bytes): { readonly ciphertext: Bytes; readonly shared: Bytes };
+  /** A wrong ciphertext of the right length gives another secret, not an error (FIPS 203 §6.3). */
+  decapsulate(seed: Bytes, ciphertext: Bytes): Bytes;
+}
+
 export type Curve = 'P-256' | 'P-384' | 'P-521';
 export type Modp = 'modp14' | 'modp15' | 'modp16';
+export type MlKem = 'ML-KEM-512' | 'ML-KEM-768' | 'ML-KEM-1024';
 
 export interface Groups {
   /** An all-zero result is an error as well. */
@@ -57,6 +67,8 @@ export interface Groups {
   readonly ecp: Readonly<Record<Curve, Group>>;
   /** The caller has checked the range of the peer value. */
   readonly modp: Readonly<Record<Modp, Group>>;
+  /** Seeds of 64 bytes. */
+  readonly mlKem: Readonly<Record<MlKem, Kem>>;
 }
 
 export interface Verifier {

@@ -65,7 +65,19 @@ function keyExchange(name: string, id: number, answer: string): Question {
   const ask = (crypto: Cryptography): Bytes => {
     const algorithm = there(crypto.keyExchange(id));
     const { privateKey, publicValue } = algorithm.generate((length) => count(length, 1));
-    return algorithm.agree(privateKey, publicValue).slice(0, 16);
+    return algorithm.conclude(privateKey, publicValue).slice(0, 16);
+  };
+  return { name, ask, answer };
+}
+
+/** The beginning of an encapsulation key, and the secret of a ciphertext that nobody made (FIPS 203 §6.3); one that somebody made opens. */
+function encapsulation(name: string, id: number, answer: string): Question {
+  const ask = (crypto: Cryptography): Bytes => {
+    const algorithm = there(crypto.keyExchange(id));
+    const { privateKey, publicValue } = algorithm.generate((length) => count(length, 1));
+    const { publicValue: ciphertext, shared } = algorithm.respond(publicValue, count);
+    if (hex(algorithm.conclude(privateKey, ciphertext)) !== hex(shared)) throw new Error('what was encapsulated does not open');
+    return concat(publicValue.subarray(0, 16), algorithm.conclude(privateKey, count(algorithm.responseLength)).subarray(0, 16));
   };
   return { name, ask, answer };
 }
@@ -144,6 +156,9 @@ const questions: readonly Question[] = [
   keyExchange('ECP 521', Ke.ECP_521, '000d307b60c3727ead7d137f36c21faf'),
   keyExchange('Curve25519', Ke.CURVE25519, 'e1da0d42bded3149e1e30e6f2ada146b'),
   ...knownSignatures.map((known) => signature(known)),
+  encapsulation('ML-KEM-512', Ke.ML_KEM_512, '91ab1051a3cb98e66d481b6a48603a92c9dc3be23878c911e5bfb51c697914e4'),
+  encapsulation('ML-KEM-768', Ke.ML_KEM_768, '659717deb2b867fc2397dc212cf0ab358255938807603bc3e090c40025492b2d'),
+  encapsulation('ML-KEM-1024', Ke.ML_KEM_1024, 'c9912627d3562433666d91500f003e1742581d39e7250780b4c0768664d0944f'),
   ticketSealing('3254641af34226c904df0031c99304eb9d7fa5d072cd111859aa47384916987cf7b3155994b5f90dffad459c'),
   { name: 'SHA-1', ask: ({ sealing }) => sealing.sha1(utf8('abc')), answer: 'a9993e364706816aba3e25717850c26c9cd0d89d' },
   {

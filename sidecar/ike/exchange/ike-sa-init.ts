@@ -63,15 +63,14 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   // RFC 7296 §1.2: "the responder ... indicates its preferred Diffie-Hellman group".
   demandKe(suite.ke, ke);
   const group = keyExchangeOf(ctx.crypto, suite.ke);
-  if (ke.data.length !== group.publicLength) throw ProtocolError.malformed(`KE of ${ke.data.length} bytes in group ${suite.ke}`);
+  if (ke.data.length !== group.requestLength) throw ProtocolError.malformed(`KE of ${ke.data.length} bytes in group ${suite.ke}`);
   // A public value that the group forbids ends here without an SA; a stranger who sends many is soon asked for a cookie.
   ctx.strain.add(ctx.now);
-  const own = keyPair(suite.ke, ctx);
-  const shared = group.agree(own.privateKey, ke.data);
+  const { publicValue, shared } = group.respond(ke.data, ctx.random);
   ctx.strain.relieve(ctx.now);
   const payloads: Payload[] = [
     { kind: 'SA', proposals: [chosen.proposal] },
-    { kind: 'KE', group: suite.ke, data: own.publicValue },
+    { kind: 'KE', group: suite.ke, data: publicValue },
   ];
   const agreement = { suite, secret: { from: 'full', shared }, resumed: undefined } as const;
   return respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, payloads, ctx);
@@ -85,7 +84,7 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
   const suite = acceptedIke(answer.proposals, ikeProposals(connection.ike));
   if (suite.ke !== phase.ke.id || ke.group !== phase.ke.id)
     throw ProtocolError.malformed(`KE of group ${ke.group}, ours is ${phase.ke.id}`);
-  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(phase.ke.privateKey, ke.data);
+  const shared = keyExchangeOf(ctx.crypto, suite.ke).conclude(phase.ke.privateKey, ke.data);
   const agreement = { suite, secret: { from: 'full', shared }, resumed: undefined } as const;
   return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
 }

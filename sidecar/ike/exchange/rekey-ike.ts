@@ -68,8 +68,7 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
     throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
   const { suite } = chosen;
   const ke = demandKe(suite.ke, asked.ke);
-  const own = keyExchangeOf(ctx.crypto, suite.ke).generate(ctx.random);
-  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(own.privateKey, ke.data);
+  const { publicValue, shared } = keyExchangeOf(ctx.crypto, suite.ke).respond(ke.data, ctx.random);
   const spiI = chosen.peerSpi;
   const spiR = ctx.newIkeSpi();
   const nr = ctx.random(NONCE_BYTES);
@@ -88,7 +87,7 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
     payloads: [
       { kind: 'SA', proposals: [{ ...chosen.proposal, spi: unhex(spiR) }] },
       { kind: 'NONCE', data: nr },
-      { kind: 'KE', group: suite.ke, data: own.publicValue },
+      { kind: 'KE', group: suite.ke, data: publicValue },
       ...ticket.payloads,
     ],
     outputs: [rekeyed(sa, bare), ...(collides ? [] : voidTicket(sa, 'the IKE SA was rekeyed')), ...ticket.outputs],
@@ -101,7 +100,7 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   const { suite, peerSpi } = acceptedIkeRekey(answer.sa.proposals, ikeProposals(termsOf(sa, ctx).ike, unhex(offer.spi)));
   if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id)
     throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'the peer answers a rekey with what was not offered');
-  const shared = keyExchangeOf(ctx.crypto, suite.ke).agree(offer.ke.privateKey, answer.ke.data);
+  const shared = keyExchangeOf(ctx.crypto, suite.ke).conclude(offer.ke.privateKey, answer.ke.data);
   const [spiI, spiR] = [offer.spi, peerSpi];
   const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni: offer.nonce, nr: answer.nonce.data, spiI, spiR });
   const bare = successor(sa, { role: 'initiator', spiI, spiR, suite, keys }, ctx);

@@ -90,8 +90,21 @@ export type Notify = (typeof Notify)[keyof typeof Notify];
 export const Protocol = { NONE: 0, IKE: 1, AH: 2, ESP: 3 } as const;
 export type Protocol = (typeof Protocol)[keyof typeof Protocol];
 
-/** RFC 7296 §3.3.2. */
-export const TransformType = { ENCR: 1, PRF: 2, INTEG: 3, KE: 4, ESN: 5 } as const;
+/** RFC 7296 §3.3.2; ADDKE1 to 7: RFC 9370. */
+export const TransformType = {
+  ENCR: 1,
+  PRF: 2,
+  INTEG: 3,
+  KE: 4,
+  ESN: 5,
+  ADDKE1: 6,
+  ADDKE2: 7,
+  ADDKE3: 8,
+  ADDKE4: 9,
+  ADDKE5: 10,
+  ADDKE6: 11,
+  ADDKE7: 12,
+} as const;
 export type TransformType = (typeof TransformType)[keyof typeof TransformType];
 
 /** RFC 7296 §3.3.2, RFC 5282, RFC 7634. */
@@ -124,6 +137,9 @@ export const Ke = {
   ECP_384: 20,
   ECP_521: 21,
   CURVE25519: 31,
+  ML_KEM_512: 35, // draft-ietf-ipsecme-ikev2-mlkem
+  ML_KEM_768: 36,
+  ML_KEM_1024: 37,
 } as const;
 export type Ke = (typeof Ke)[keyof typeof Ke];
 

@@ -48,5 +48,6 @@ const espOf = (cbc: boolean) =>
         integrity: [Integ.HMAC_SHA2_256_128],
         prf: [],
         keyExchange: [Ke.CURVE25519],
+        additionalKeyExchange: [],
       }
     : ESP;

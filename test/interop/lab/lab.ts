@@ -52,6 +52,7 @@ export class Lab {
   /** For files of the scenario. */
   readonly folder: string;
   readonly steps: string[] = [];
+  readonly notes: string[] = [];
   readonly #place: LabPlace;
   readonly #views: string[] = [];
 
@@ -82,6 +83,11 @@ export class Lab {
   async step<T>(what: string, act: () => Promise<T>): Promise<T> {
     this.steps.push(what);
     return act();
+  }
+
+  /** What was measured; stands in the report too, and nothing depends on it. */
+  note(what: string): void {
+    this.notes.push(what);
   }
 
   /** Repeats what nobody announces until it does not throw. */

@@ -3,12 +3,13 @@
  * balancer does. Each client has a port of its own towards each gateway port. What passes is told to the parent; it can be held.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import type { Loss, RelayOrder, RelayReport, Way } from './relay.ts';
+import type { Disturbance, Loss, RelayOrder, RelayReport, Way } from './relay.ts';
 
 const PORTS = [500, 4500] as const;
 /** RFC 7296 §3.1: the exchange type, behind the SPIs. */
 const EXCHANGE_AT = 18;
 const MARKER_LENGTH = 4;
+const DELAY_MS = 30;
 
 interface Flow {
   readonly upstream: Socket;
@@ -19,6 +20,8 @@ const [, , address = '', ...targets] = process.argv;
 const flows = new Map<string, Flow>();
 let held: (() => void)[] | undefined;
 let lost: Loss = 'nothing';
+let disturbance: Disturbance = { lost: 0, doubled: 0, delayed: 0, seed: 0 };
+let random = 0;
 /** What came last of each exchange. */
 const seen = new Map<number, () => void>();
 
@@ -43,6 +46,10 @@ process.on('message', (order: RelayOrder) => {
     for (const send of waiting) send();
   }
   if (order.order === 'lose') lost = order.what;
+  if (order.order === 'disturb') {
+    disturbance = order.how;
+    random = order.how.seed;
+  }
   // Another port from now on, as after the restart of a NAT.
   if (order.order === 'rebind') {
     for (const { upstream } of flows.values()) upstream.close();
@@ -70,7 +77,22 @@ function pass(way: Way, port: number, bytes: Buffer, send: () => void): void {
   if (exchange !== undefined) tell({ report: 'ike', way, exchange, held: held !== undefined });
   if (isLost(way, exchange)) return;
   if (held) held.push(send);
-  else send();
+  else disturb(send);
+}
+
+function disturb(send: () => void): void {
+  const { lost, doubled, delayed } = disturbance;
+  if (chance(lost)) return;
+  for (const one of chance(doubled) ? [send, send] : [send]) {
+    if (chance(delayed)) setTimeout(one, DELAY_MS);
+    else one();
+  }
+}
+
+/** The same sequence for the same seed: multiplicative congruential, L'Ecuyer's 48271. */
+function chance(hundredths: number): boolean {
+  random = ((random + 1) * 48_271) % 2_147_483_647;
+  return random % 100 < hundredths;
 }
 
 function isLost(way: Way, exchange: number | undefined): boolean {

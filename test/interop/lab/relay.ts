@@ -17,10 +17,20 @@ export const EXCHANGE = {
 export type Way = 'to gateway' | 'to client';
 export type Loss = 'everything' | 'nothing' | { readonly exchange: number; readonly way: Way };
 
+/** Of each datagram, in hundredths; what is delayed is overtaken by others. */
+export interface Disturbance {
+  readonly lost: number;
+  readonly doubled: number;
+  readonly delayed: number;
+  /** Begins the pseudo-random sequence. */
+  readonly seed: number;
+}
+
 export type RelayOrder =
   /** Datagrams wait from now on, or go all at once. */
   | { readonly order: 'hold' | 'release' | 'rebind' }
   | { readonly order: 'lose'; readonly what: Loss }
+  | { readonly order: 'disturb'; readonly how: Disturbance }
   /** What last went to the gateway in this exchange comes again, from somebody else. */
   | { readonly order: 'replay'; readonly exchange: number }
   /** Addresses of gateways for ports 500 and 4500. */
@@ -73,6 +83,11 @@ export class Relay {
 
   loseExchange(exchange: keyof typeof EXCHANGE, way: Way): Promise<void> {
     return this.#order({ order: 'lose', what: { exchange: EXCHANGE[exchange], way } });
+  }
+
+  /** A bad network from now on; all zero: a good one. */
+  disturb(how: Disturbance): Promise<void> {
+    return this.#order({ order: 'disturb', how });
   }
 
   rebind(): Promise<void> {

@@ -5,10 +5,10 @@ import type { Failure, Result } from './scenario.ts';
 
 const LAST_LINES = 15;
 
-export const outcome = ({ name, seconds, failure, steps }: Result): string =>
+export const outcome = ({ name, seconds, failure, steps, notes }: Result): string =>
   failure
     ? `FAILED  ${name}: ${failure.step}: ${message(failure.error)}`
-    : `passed  ${name}  ${seconds.toFixed(1)} s, ${steps.length} steps`;
+    : [`passed  ${name}  ${seconds.toFixed(1)} s, ${steps.length} steps`, ...notes].join('\n          ');
 
 export function table(results: readonly Result[]): string {
   const width = Math.max(...results.map(({ name }) => name.length));

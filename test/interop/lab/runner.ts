@@ -68,12 +68,12 @@ export async function runScenarios(names: readonly string[], run: Run): Promise<
 async function runScenario(name: string, number: number, { at, folder, keep }: Run): Promise<Result> {
   const place: LabPlace = { ...at, number, folder: join(folder, name), scenario: name.split('/')[1] ?? name };
   const began = performance.now();
-  const { title, steps, failure } = await attempt(name, place);
+  const { title, steps, notes, failure } = await attempt(name, place);
   if (!failure && !keep) rmSync(place.folder, { recursive: true, force: true });
-  return { name, title, steps, seconds: (performance.now() - began) / 1_000, failure };
+  return { name, title, steps, notes, seconds: (performance.now() - began) / 1_000, failure };
 }
 
-async function attempt(name: string, place: LabPlace): Promise<Pick<Result, 'title' | 'steps' | 'failure'>> {
+async function attempt(name: string, place: LabPlace): Promise<Pick<Result, 'title' | 'steps' | 'notes' | 'failure'>> {
   let lab: Lab | undefined;
   let title = name;
   let failure: Failure | undefined;
@@ -84,12 +84,12 @@ async function attempt(name: string, place: LabPlace): Promise<Pick<Result, 'tit
     const scenario = await load(name);
     title = scenario.title;
     lab = await Lab.create(place);
-    await within(LIMIT_MS, scenario.run(lab));
+    await within(scenario.limitMs ?? LIMIT_MS, scenario.run(lab));
   } catch (error) {
     failed(error);
   }
   await lab?.destroy().catch(failed);
-  return { title, steps: lab?.steps ?? [], failure };
+  return { title, steps: lab?.steps ?? [], notes: lab?.notes ?? [], failure };
 }
 
 async function load(name: string): Promise<Scenario> {

@@ -6,6 +6,8 @@ export interface Scenario {
   readonly title: string;
   /** Undefined: the one that its folder is named after. */
   readonly roots?: readonly RootName[];
+  /** Undefined: 60 s. */
+  readonly limitMs?: number;
   readonly run: (lab: Lab) => Promise<void>;
 }
 
@@ -14,6 +16,8 @@ export interface Result {
   readonly name: string;
   readonly title: string;
   readonly steps: readonly string[];
+  /** What was measured, in words. */
+  readonly notes: readonly string[];
   readonly seconds: number;
   /** Undefined: passed. */
   readonly failure: Failure | undefined;

@@ -1,5 +1,5 @@
 /** A strongSwan of the lab: charon with ESP in its own process (kernel-libipsec), told what to do by swanctl. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine, Output } from './machine.ts';
@@ -8,6 +8,8 @@ import { PATIENCE_MS, type Program } from './program.ts';
 
 const PEERS = join(import.meta.dirname, '../strongswan');
 const SOCKET = 'run/charon.vici';
+/** swanctl.conf and folders of credentials. */
+const SETTINGS = 'etc/swanctl';
 
 export interface StrongSwanPlace {
   readonly machine: Machine;
@@ -29,7 +31,8 @@ export class StrongSwan {
 
   /** Done when its configuration is loaded. */
   static async start(place: StrongSwanPlace): Promise<StrongSwan> {
-    mountRoot({ root: place.root, at: place.at, peer: PEERS, scratch: ['etc/swanctl'] });
+    mountRoot({ root: place.root, at: place.at, peer: PEERS, scratch: [SETTINGS] });
+    writeFileSync(join(place.at, SETTINGS, 'swanctl.conf'), `include /peer/${place.scenario}/swanctl.conf\n`);
     const peer = new StrongSwan(place, startCharon(place));
     await peer.#load();
     return peer;
@@ -85,7 +88,7 @@ export class StrongSwan {
         throw new Error(`charon does not start:\n${this.#charon.lines.slice(-10).join('\n')}`);
       await pause(20);
     }
-    await this.must('--load-all', '--file', `/peer/${this.#place.scenario}/swanctl.conf`);
+    await this.must('--load-all');
   }
 }
 

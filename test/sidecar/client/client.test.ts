@@ -95,7 +95,7 @@ describe('a client that connects', () => {
   it('deletes a session that has no child, says why, and does not hurry to have another one', async () => {
     const network = new Network();
     const pod = network.pod(0);
-    const chacha = { encryption: [{ id: 28, keyBits: 0 }], integrity: [], prf: [], keyExchange: [0] };
+    const chacha = { encryption: [{ id: 28, keyBits: 0 }], integrity: [], prf: [], keyExchange: [0], additionalKeyExchange: [] };
     const subject = new Subject(network, { esp: chacha });
     void subject.client.connect();
     await network.clock.advance(900);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { formatAddress, network } from '../../../sidecar/contract/address.ts';
-import { ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../../../sidecar/contract/algorithms.ts';
+import { ADDITIONAL_KEY_EXCHANGE, ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../../../sidecar/contract/algorithms.ts';
 import type { AuthenticationRule, RadiusConfig } from '../../../sidecar/contract/authentication.ts';
 import type { Algorithms, GatewayConfig } from '../../../sidecar/contract/gateway-config.ts';
 import { encodeGatewayConfig, parseGatewayConfig } from '../../../sidecar/contract/gateway-yaml.ts';
@@ -42,6 +42,19 @@ describe('gateway.yaml', () => {
     assert.equal(parsed.value.tickets.lifetimeMs, 3_600_000);
   });
 
+  it('has SHA-1 and MODP-1024 in no default, and takes them when they are named', () => {
+    const legacy = { integrity: [2], prf: [2], keyExchange: [2] };
+    const [plain, named] = [
+      MINIMAL,
+      with_('ike: { algorithms: { integrity: [sha1], prf: [prfsha1], keyExchange: [modp1024] } }'),
+    ].map((yaml) => parseGatewayConfig('gateway.yaml', yaml));
+    assert.ok(plain?.ok && named?.ok);
+    for (const { algorithms } of [plain.value.ike, plain.value.esp])
+      assert.ok([...algorithms.integrity, ...algorithms.prf, ...algorithms.keyExchange].every((id) => id !== 2));
+    const { integrity, prf, keyExchange } = named.value.ike.algorithms;
+    assert.deepEqual({ integrity, prf, keyExchange }, legacy);
+  });
+
   it('is refused wherever it is cut off', () => {
     const whole = encodeGatewayConfig(fc.sample(config(), { numRuns: 1, seed: 5 })[0]!);
     for (let length = 0; length < whole.length - 1; length++) {
@@ -64,7 +77,7 @@ tickets: { lifetime: 1 day }
 ...
 `;
     assert.deepEqual(problems(yaml), [
-      'gateway.yaml: audiance: unknown field; remove it; the fields here are generation, name, audience, identity, listen, peers, pools, slices, dns, routes, authentication, radius, ike, esp, tickets, dataplane, crypto',
+      'gateway.yaml: audiance: unknown field; remove it; the fields here are generation, name, audience, identity, listen, peers, pools, slices, dns, routes, domains, authentication, radius, revocation, mobike, childless, redirect, ike, esp, tickets, dataplane, crypto',
       'gateway.yaml: audience: missing; add this field',
       'gateway.yaml: identity: not an identity: ""; write an address, a domain name, user@domain, or keyid: and an even number of hexadecimal digits',
       'gateway.yaml: pools[0].cidr: not an IPv4 or IPv6 prefix: "10.8.0.0"; write it as address/length, for instance 10.8.0.0/24',
@@ -101,6 +114,10 @@ tickets: { lifetime: 1 day }
       [
         'esp: { algorithms: { keyExchange: [x25519, x25519] } }',
         'esp.algorithms.keyExchange[1]: named twice: x25519; name each once',
+      ],
+      [
+        'redirect: { to: alice@example.com }',
+        'redirect.to: neither an address nor a domain name; write for instance vpn2.example.com or 192.0.2.7',
       ],
       ['crypto: rust', 'crypto: not one of auto, noble, openssl: "rust"; write one of auto, noble, openssl'],
       ['generation: -1', 'generation: not a whole number between 0 and 9007199254740991: -1; write digits without quotes'],
@@ -147,7 +164,7 @@ tickets: { lifetime: 1 day }
       'gateway.yaml: not valid YAML at line 7, column 1: duplicated mapping key; correct it; a text that begins with a sign needs quotes',
     ]);
     assert.deepEqual(problems('- 1\n...\n'), [
-      'gateway.yaml: not a mapping: a list; write the fields generation, name, audience, identity, listen, peers, pools, slices, dns, routes, authentication, radius, ike, esp, tickets, dataplane, crypto below it',
+      'gateway.yaml: not a mapping: a list; write the fields generation, name, audience, identity, listen, peers, pools, slices, dns, routes, domains, authentication, radius, revocation, mobike, childless, redirect, ike, esp, tickets, dataplane, crypto below it',
     ]);
   });
 
@@ -168,6 +185,7 @@ const algorithms = (ike: boolean): fc.Arbitrary<Algorithms> =>
     integrity: subset<number>(INTEGRITY, 1),
     prf: ike ? subset<number>(PRF, 1) : fc.constant([]),
     keyExchange: subset<number>(ike ? KEY_EXCHANGE : { ...KEY_EXCHANGE, none: 0 }, 1),
+    additionalKeyExchange: subset<number>(ADDITIONAL_KEY_EXCHANGE, 0),
   });
 
 const address = (): fc.Arbitrary<string> =>
@@ -199,8 +217,21 @@ const config = (): fc.Arbitrary<GatewayConfig> =>
     routes: fc.array(prefix(), { maxLength: 8 }),
     authentication: rules(),
     radius: radius(),
+    domains: fc.constantFrom([], ['corp.example.com', 'intern']),
+    revocation: fc.constantFrom('ifKnown', 'required'),
+    mobike: fc.boolean(),
+    childless: fc.constantFrom('allow', 'never'),
+    redirect: fc.option(
+      object({
+        to: fc.constantFrom('vpn2.example.com', '192.0.2.1', '2001:db8::7').map(parseIdentity),
+        when: fc.constantFrom('always', 'overloaded'),
+      }),
+      { nil: undefined },
+    ),
     ike: object({
       algorithms: algorithms(true),
+      postQuantum: fc.constantFrom('any', 'required'),
+      ppk: fc.constantFrom('ifKnown', 'required'),
       rekeyMs: ms(0, 10 ** 9),
       reauthenticationMs: ms(1_000, 10 ** 9),
       halfOpenMs: ms(1_000, 600_000),

@@ -102,6 +102,7 @@ const algorithms: fc.Arbitrary<Algorithms> = record<Algorithms>({
   integrity: some(u16),
   prf: some(u16),
   keyExchange: some(u16),
+  additionalKeyExchange: some(u16),
 });
 
 const connection: fc.Arbitrary<Connection> = record<Connection>({

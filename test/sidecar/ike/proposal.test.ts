@@ -28,6 +28,7 @@ const ike: Algorithms = {
   integrity: [Integ.HMAC_SHA2_256_128, Integ.HMAC_SHA2_512_256],
   prf: [Prf.HMAC_SHA2_256, Prf.HMAC_SHA2_512],
   keyExchange: [Ke.CURVE25519, Ke.ECP_256, Ke.MODP_2048],
+  additionalKeyExchange: [],
 };
 const esp: Algorithms = { ...ike, prf: [] };
 const spi = unhex('00112233');
@@ -56,6 +57,7 @@ const algorithms: fc.Arbitrary<Algorithms> = fc.record({
   integrity: some([Integ.HMAC_SHA2_256_128, Integ.HMAC_SHA2_384_192, Integ.HMAC_SHA2_512_256]),
   prf: some([Prf.HMAC_SHA2_256, Prf.HMAC_SHA2_384, Prf.HMAC_SHA2_512]),
   keyExchange: some([Ke.NONE, Ke.CURVE25519, Ke.ECP_256, Ke.ECP_384, Ke.MODP_2048]),
+  additionalKeyExchange: fc.constant([]),
 });
 const ikeAlgorithms = algorithms.filter(({ keyExchange }) => keyExchange.some((id) => id !== Ke.NONE));
 

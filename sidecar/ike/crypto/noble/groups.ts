@@ -1,7 +1,8 @@
-/** Diffie-Hellman of @noble/curves; the MODP groups, which it lacks, in modp.ts. */
+/** Key exchange of @noble/curves; the MODP groups, which it lacks, in modp.ts. None of the noble packages that we have does ML-KEM: OpenSSL serves, whichever provider is forced. */
 import { x25519 } from '@noble/curves/ed25519.js';
 import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { concat } from '../../wire/bytes.ts';
+import { groups as openssl } from '../openssl/groups.ts';
 import type { Group, Groups } from '../provider.ts';
 import { modpGroup } from './modp.ts';
 
@@ -12,6 +13,7 @@ export const groups: Groups = {
   },
   ecp: { 'P-256': ecpGroup(p256), 'P-384': ecpGroup(p384), 'P-521': ecpGroup(p521) },
   modp: { modp14: modpGroup('modp14'), modp15: modpGroup('modp15'), modp16: modpGroup('modp16') },
+  mlKem: openssl.mlKem,
 };
 
 const UNCOMPRESSED = Uint8Array.of(4);

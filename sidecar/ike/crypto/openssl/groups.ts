@@ -1,9 +1,10 @@
-/** Diffie-Hellman of node:crypto: X25519 here, ECP and MODP beside. */
+/** Key exchange of node:crypto: X25519 here, ECP, MODP and ML-KEM beside. */
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
 import { type Bytes, concat, unhex } from '../../wire/bytes.ts';
 import type { Groups } from '../provider.ts';
 import { base64url, plain, unbase64url } from './bytes.ts';
 import { ecpGroup } from './ecp.ts';
+import { mlKem } from './ml-kem.ts';
 import { modpGroup } from './modp.ts';
 
 export const groups: Groups = {
@@ -16,6 +17,7 @@ export const groups: Groups = {
   },
   ecp: { 'P-256': ecpGroup('P-256'), 'P-384': ecpGroup('P-384'), 'P-521': ecpGroup('P-521') },
   modp: { modp14: modpGroup('modp14'), modp15: modpGroup('modp15'), modp16: modpGroup('modp16') },
+  mlKem: { 'ML-KEM-512': mlKem('ML-KEM-512'), 'ML-KEM-768': mlKem('ML-KEM-768'), 'ML-KEM-1024': mlKem('ML-KEM-1024') },
 };
 
 /** The DER of a PrivateKeyInfo (RFC 8410 §7) before the secret. */

@@ -34,7 +34,7 @@ for (const crypto of providers) {
   /** A key pair of a known secret: that is all that is asked of the random source. */
   const pairOf = (group: number, secret: string) => exchange(crypto, group).generate(() => unhex(secret));
   const agree = (group: number, secret: string, peer: string): string =>
-    hex(exchange(crypto, group).agree(pairOf(group, secret).privateKey, unhex(peer)));
+    hex(exchange(crypto, group).conclude(pairOf(group, secret).privateKey, unhex(peer)));
 
   describe(`key exchange of ${crypto.name}`, () => {
     it('gives the public values and shared secrets of RFC 5903 §8, RFC 7748 §6.1 and RFC 8031 appendix A', () => {
@@ -76,7 +76,7 @@ for (const crypto of providers) {
 
     it('refuses a public value of another length (RFC 7296 §3.4)', () => {
       for (const group of groups) {
-        const { publicLength, agree } = exchange(crypto, group);
+        const { requestLength: publicLength, conclude: agree } = exchange(crypto, group);
         assert.equal(publicLength, publicLengths[group]);
         for (const length of [0, 1, publicLength - 1, publicLength + 1, 2 * publicLength])
           assert.throws(() => agree(new Uint8Array(500), new Uint8Array(length).fill(1)), refusal);
@@ -85,7 +85,7 @@ for (const crypto of providers) {
 
     it('refuses 0, 1, p - 1, p and more in a MODP group (RFC 6989 §2.1), and takes the next ones', () => {
       for (const [group, prime] of Object.entries(modps)) {
-        const { agree, publicLength } = exchange(crypto, Number(group));
+        const { conclude: agree, requestLength: publicLength } = exchange(crypto, Number(group));
         const value = (number: bigint): Bytes => unhex(number.toString(16).padStart(2 * publicLength, '0'));
         const privateKey = Uint8Array.of(3);
         for (const bad of [0n, 1n, prime - 1n, prime, prime + 1n, 2n ** BigInt(8 * publicLength) - 1n])
@@ -133,7 +133,7 @@ for (const crypto of providers) {
     it('answers plain bytes', () => {
       for (const group of [14, 19, 20, 31]) {
         const { privateKey, publicValue } = pairOf(group, '55'.repeat(secretLengths[group]!));
-        for (const answer of [privateKey, publicValue, exchange(crypto, group).agree(privateKey, publicValue)])
+        for (const answer of [privateKey, publicValue, exchange(crypto, group).conclude(privateKey, publicValue)])
           assert.equal(Object.getPrototypeOf(answer), Uint8Array.prototype);
       }
     });
@@ -169,8 +169,8 @@ describe('two providers', () => {
         fc.property(secret, secret, (one, other) => {
           const [ours, theirs] = [a.generate(nonZero(one)), b.generate(nonZero(other))];
           assert.deepEqual(b.generate(nonZero(one)), ours);
-          assert.deepEqual(b.agree(theirs.privateKey, ours.publicValue), a.agree(ours.privateKey, theirs.publicValue));
-          assert.deepEqual(b.agree(ours.privateKey, theirs.publicValue), a.agree(theirs.privateKey, ours.publicValue));
+          assert.deepEqual(b.conclude(theirs.privateKey, ours.publicValue), a.conclude(ours.privateKey, theirs.publicValue));
+          assert.deepEqual(b.conclude(ours.privateKey, theirs.publicValue), a.conclude(theirs.privateKey, ours.publicValue));
         }),
         { numRuns },
       );
@@ -183,7 +183,7 @@ describe('two providers', () => {
       const { privateKey } = exchange(openssl, group).generate((length) => new Uint8Array(length).fill(7));
       fc.assert(
         fc.property(value, (peer) => {
-          const [one, other] = providers.map((crypto) => outcome(() => hex(exchange(crypto, group).agree(privateKey, peer))));
+          const [one, other] = providers.map((crypto) => outcome(() => hex(exchange(crypto, group).conclude(privateKey, peer))));
           assert.equal(one, other);
         }),
         { numRuns: 20 },

@@ -80,12 +80,12 @@ describe('self-test', () => {
   });
 
   it('names the key exchange that is missing or answers wrong', () => {
-    for (const broke of [14, 15, 16, 19, 20, 21, 31]) {
+    for (const broke of [14, 15, 16, 19, 20, 21, 31, 35, 36, 37]) {
       const wrong = (id: number) => {
         const good = openssl.keyExchange(id);
-        return good && id === broke ? { ...good, agree: (own: Bytes, peer: Bytes) => broken(good.agree(own, peer)) } : good;
+        return good && id === broke ? { ...good, conclude: (own: Bytes, peer: Bytes) => broken(good.conclude(own, peer)) } : good;
       };
-      fails({ ...openssl, keyExchange: wrong }, /MODP|ECP|Curve25519/);
+      fails({ ...openssl, keyExchange: wrong }, /MODP|ECP|Curve25519|ML-KEM/);
     }
     fails({ ...openssl, keyExchange: (id) => (id === 31 ? undefined : openssl.keyExchange(id)) }, /Curve25519 does not work/);
   });

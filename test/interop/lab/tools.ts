@@ -9,6 +9,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   ping: 'iputils-ping',
   tcpdump: 'tcpdump',
+  openssl: 'openssl',
   unshare: 'util-linux',
   nsenter: 'util-linux',
 };

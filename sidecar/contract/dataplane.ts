@@ -31,7 +31,7 @@ export interface ChildSa {
 export type DataplaneOrder =
   | { readonly order: 'install'; readonly child: ChildSa }
   | { readonly order: 'remove'; readonly spiIn: number }
-  | { readonly order: 'move'; readonly spiIn: number; readonly path: ChildSa['path'] };
+  | { readonly order: 'move'; readonly spiIn: number; readonly path: ChildSa['path']; readonly encapsulated: boolean };
 
 /** What it reports. */
 export type DataplaneReport =

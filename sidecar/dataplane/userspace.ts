@@ -60,7 +60,7 @@ export class UserspaceDataplane implements Dataplane {
   order(order: DataplaneOrder): void {
     if (order.order === 'install') this.#install(order.child);
     else if (order.order === 'remove') this.#remove(order.spiIn);
-    else this.#move(order.spiIn, order.path);
+    else this.#move(order);
   }
 
   receive(packet: Bytes, path: Path): DropReason | undefined {
@@ -159,9 +159,9 @@ export class UserspaceDataplane implements Dataplane {
     this.#children.add(installed);
   }
 
-  #move(spiIn: number, path: Path): void {
+  #move({ spiIn, path, encapsulated }: Extract<DataplaneOrder, { order: 'move' }>): void {
     const moved = this.#children.bySpi(spiIn);
-    if (moved) moved.child = { ...moved.child, path };
+    if (moved) moved.child = { ...moved.child, path, encapsulated };
   }
 
   #remove(spiIn: number): void {

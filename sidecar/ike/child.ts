@@ -192,7 +192,7 @@ export function install(sa: IkeSa & { readonly phase: Established }, child: Chil
     keyOut,
     local,
     remote,
-    path: sa.path,
+    path: childPath(sa),
     encapsulated,
     peer,
   };
@@ -202,9 +202,16 @@ export function install(sa: IkeSa & { readonly phase: Established }, child: Chil
   ];
 }
 
-/** The packets of these children go another way from now on. */
-export const redirect = (children: readonly Child[], path: Path): Output[] =>
-  children.map(({ spiIn }) => ({ type: 'dataplane', order: { order: 'move', spiIn, path } }));
+/** Which way the packets of an SA's children go. */
+export const childPath = (sa: IkeSa & { readonly phase: Established }): Path => sa.phase.mobility?.former ?? sa.path;
+
+/** The packets of its children go where the SA is now, in UDP or not as NATs demand. */
+export function redirect(sa: IkeSa & { readonly phase: Established }): Output[] {
+  const { nat, children } = sa.phase;
+  const path = childPath(sa);
+  const encapsulated = nat.local || nat.remote;
+  return children.map(({ spiIn }) => ({ type: 'dataplane', order: { order: 'move', spiIn, path, encapsulated } }));
+}
 
 export const uninstall = (sa: IkeSa, spiIn: number): Output[] => [
   { type: 'dataplane', order: { order: 'remove', spiIn } },

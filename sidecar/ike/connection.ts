@@ -26,6 +26,8 @@ export interface Connection {
   readonly localTraffic: readonly Selector[];
   readonly remoteTraffic: readonly Selector[];
   readonly tickets: boolean;
+  /** Keep the session when our address changes (RFC 4555), if the gateway can too. */
+  readonly mobike: boolean;
   readonly forceEncapsulation: boolean;
   readonly rekeyMs: number;
   readonly childRekeyMs: number;

@@ -3,6 +3,7 @@
 import type { Connection, HeldTicket } from './connection.ts';
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
+import * as addressUpdate from './exchange/address-update.ts';
 import * as createChildSa from './exchange/create-child-sa.ts';
 import * as ikeAuth from './exchange/ike-auth.ts';
 import * as ikeSaInit from './exchange/ike-sa-init.ts';
@@ -21,7 +22,7 @@ import type { Message } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
 import { Exchange, Notify } from './wire/registry.ts';
 
-type Respond<P extends PhaseName> = (sa: InPhase<P>, payloads: readonly Payload[], ctx: Context) => Reply;
+type Respond<P extends PhaseName> = (sa: InPhase<P>, payloads: readonly Payload[], ctx: Context, from: Path) => Reply;
 type Responders = { readonly [P in PhaseName]?: { readonly [E in Exchange]?: Respond<P> } };
 
 /** Protected requests. */
@@ -37,11 +38,11 @@ function temporaryFailure(): Reply {
   throw createChildSa.busy('the IKE SA is being closed');
 }
 
-/** An authentic, complete request. @throws ProtocolError */
-export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context): Reply {
+/** An authentic, complete request that came `from` there. @throws ProtocolError */
+export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context, from: Path): Reply {
   const handler = responders[sa.phase.name]?.[exchange as Exchange] as Respond<PhaseName> | undefined;
   if (!handler) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
-  return handler(sa, payloads, ctx);
+  return handler(sa, payloads, ctx, from);
 }
 export const UNEXPECTED = 'an exchange that does not belong to this phase';
 
@@ -77,6 +78,9 @@ export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Conte
     case 'rekeyChild':
     case 'rekeyIke':
       return createChildSa.conclude(free, exchange, payloads, ctx);
+    case 'updateAddresses':
+    case 'verifyPath':
+      return addressUpdate.conclude(free, exchange, payloads, ctx);
     default:
       return informational.conclude(free, exchange, payloads, ctx);
   }
@@ -108,6 +112,9 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
       return sa.phase.children.some(({ spiIn }) => spiIn === intent.spiIn)
         ? informational.initiate(sa, intent, ctx)
         : { sa, outputs: [] };
+    case 'updateAddresses':
+    case 'verifyPath':
+      return addressUpdate.initiate(sa, intent.kind, ctx);
     case 'disown':
       return informational.initiate(sa, { kind: 'deleteChild', spiIn: intent.spiIn }, ctx);
     default:

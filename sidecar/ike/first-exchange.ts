@@ -75,7 +75,13 @@ export const canFragment = (notifies: Notifies): boolean =>
   findNotify(notifies, Notify.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
 
 /** What the peer's notifies say of NATs between us; one that we feign ourselves counts as ours. */
-export function natOf(notifies: Notifies, header: Header, path: Path, feigned: boolean, ctx: Context): Nat {
+export function natOf(
+  notifies: Notifies,
+  header: Pick<Header, 'spiI' | 'spiR'>,
+  path: Path,
+  feigned: boolean,
+  ctx: Context,
+): Nat {
   const nat = detectNat(notifies, header, path, ctx.crypto);
   return feigned && supportsNatTraversal(notifies) ? { ...nat, local: true } : nat;
 }

@@ -10,8 +10,9 @@ import * as dispatch from './dispatch.ts';
 import { ProtocolError } from './error.ts';
 import { failure, gone, NOT_READY, type Stage, UNKNOWN_SPI } from './failure.ts';
 import { expire } from './lifetime.ts';
+import { canRoam, roam } from './mobike.ts';
 import { newOwnedEspSpi, newOwnedSpi } from './owned-spi.ts';
-import { heardFrom, moved } from './peer-path.ts';
+import { heardEsp, heardFrom } from './peer-path.ts';
 import type { SecuredSa } from './protection.ts';
 import { receive } from './reception.ts';
 import { type IkeSa, type Instant, inPhase, ownSpi, type Path } from './sa.ts';
@@ -82,6 +83,8 @@ export class Gateway {
         return this.#configure(input.policy, now);
       case 'want':
         return this.#want(input.spi, (sa) => wanting(sa, input.intent), ctx);
+      case 'roam':
+        return this.#roam(input.path, ctx);
       case 'report':
         return this.#report(input.report, ctx);
       case 'asked':
@@ -175,7 +178,7 @@ export class Gateway {
     stage.outputs = outputs;
     if (message.response) return [...outputs, ...this.#steps.commit(sa, dispatch.conclude(concluded(heard), payloads, ctx), ctx)];
     const asked = this.#decided(heard, payloads, stage, ctx);
-    const reply = dispatch.respond(asked, message.exchange, payloads, ctx);
+    const reply = dispatch.respond(asked, message.exchange, payloads, ctx, stage.path);
     return [...stage.outputs, ...this.#steps.commit(asked, this.#reply(asked, message, stage.path, reply, ctx), ctx)];
   }
 
@@ -246,12 +249,16 @@ export class Gateway {
     return sa && inPhase(sa, 'established') ? this.#steps.commit(sa, { sa: change(sa), outputs: NOTHING }, ctx) : NOTHING;
   }
 
+  #roam(path: Path, ctx: Context): Outputs {
+    return [...this.#sas.values()].filter(canRoam).flatMap((sa) => this.#steps.commit(sa, roam(sa, path), ctx));
+  }
+
   #report(report: DataplaneReport, ctx: Context): Outputs {
     const sa = this.#sas.byChild(report.spiIn);
     if (!sa || !inPhase(sa, 'established')) return NOTHING;
     if (report.report === 'expiring')
       return this.#steps.commit(sa, { sa: wanting(sa, { kind: 'rekeyChild', spiIn: report.spiIn }), outputs: NOTHING }, ctx);
-    return this.#steps.commit(sa, moved({ ...sa, phase: { ...sa.phase, heardAt: ctx.now } }, report.path), ctx);
+    return this.#steps.commit(sa, heardEsp(sa, report.path, ctx), ctx);
   }
 
   #asked(question: string, bytes: Bytes, ctx: Context): Outputs {

@@ -173,6 +173,8 @@ export interface Established extends Secured {
   readonly children: readonly Child[];
   /** Inner addresses: the ones we assigned, or were assigned. */
   readonly inner: readonly Bytes[];
+  /** Undefined: one of us does not speak MOBIKE. */
+  readonly mobility: Mobility | undefined;
   /** The SA that a resumption replaces: its responder's SPI, and the pod where it lived. */
   readonly replaces: { readonly spiR: string; readonly pod: number | undefined } | undefined;
   /** Identity of the last ticket that we sealed for this SA. */
@@ -185,6 +187,16 @@ export interface Established extends Secured {
   readonly exchange: OwnExchange | undefined;
   /** What to begin when the window is free again, oldest first. */
   readonly wanted: readonly Intent[];
+}
+
+/** Both sides speak MOBIKE (RFC 4555). */
+export interface Mobility {
+  /** What the peer told of its other addresses (§3.4, §3.6), 4 or 16 bytes each; bounded. */
+  readonly additional: readonly Bytes[];
+  /** Gateway: the children's packets still go this way, since the peer has not shown yet that it receives at the new address (§3.7). */
+  readonly former: Path | undefined;
+  /** Client: NAT_DETECTION_DESTINATION_IP as the gateway said it last; another one means another address outside (§3.8). */
+  readonly seen: Bytes | undefined;
 }
 
 /** How the peer proved who it is; a chain of resumptions inherits it (RFC 5723 §5). */
@@ -242,7 +254,11 @@ export type Intent =
   | { readonly kind: 'disown'; readonly spiIn: number }
   | { readonly kind: 'deleteIke' }
   | { readonly kind: 'liveness' }
-  | { readonly kind: 'requestTicket' };
+  | { readonly kind: 'requestTicket' }
+  /** Client: tell the gateway where we are (RFC 4555 §3.5). */
+  | { readonly kind: 'updateAddresses' }
+  /** Gateway: let the peer show that it receives where it says that it is (RFC 4555 §3.7). */
+  | { readonly kind: 'verifyPath' };
 
 export type OwnExchange =
   | { readonly kind: 'newChild'; readonly offer: ChildOffer }
@@ -250,7 +266,9 @@ export type OwnExchange =
   | { readonly kind: 'rekeyIke'; readonly offer: IkeOffer; readonly rival: Rival<string> | undefined }
   | { readonly kind: 'deleteChild'; readonly spiIn: number }
   | { readonly kind: 'liveness' }
-  | { readonly kind: 'requestTicket' };
+  | { readonly kind: 'requestTicket' }
+  /** `path`: where it was first sent. */
+  | { readonly kind: 'updateAddresses' | 'verifyPath'; readonly cookie: Bytes; readonly path: Path };
 
 export interface IkeOffer {
   readonly spi: string;

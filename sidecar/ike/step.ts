@@ -43,6 +43,7 @@ export type ClosedWhy =
   | 'authentication failed'
   | 'handshake failed'
   | 'handed over'
+  | 'address refused'
   | 'shutdown'
   | 'protocol error'
   | 'internal error';
@@ -140,6 +141,8 @@ export type Input =
   | { readonly type: 'deadline' }
   | { readonly type: 'connect'; readonly connection: Connection; readonly ticket: HeldTicket | undefined }
   | { readonly type: 'configure'; readonly policy: Policy }
+  /** Client: our address is another one now (RFC 4555); SAs that cannot move stay as they are. */
+  | { readonly type: 'roam'; readonly path: Path }
   /** `spi` is ours, as `sessions()` lists it. */
   | { readonly type: 'want'; readonly spi: string; readonly intent: Intent }
   | { readonly type: 'report'; readonly report: DataplaneReport }

@@ -1,7 +1,8 @@
 /** What passes from an IKE SA to the one that a rekey made of it (RFC 7296 §2.8, §2.8.2). */
-import { redirect } from './child.ts';
+import { childPath, redirect } from './child.ts';
 import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
+import { verifying } from './mobike.ts';
 import { type IkeSa, type InPhase, inPhase, later, ownSpi } from './sa.ts';
 import type { Step } from './step.ts';
 import { type EstablishedSa, revokeTicket, voidTicket } from './ticket-request.ts';
@@ -14,7 +15,7 @@ const REPLACED_MS = 30_000;
 /** Takes over what the old SA had: children, addresses, and what was still to be done with the children. */
 export function inherit(heir: EstablishedSa, old: InPhase<'established'>): EstablishedSa {
   const wanted = old.phase.wanted.filter(({ kind }) => kind !== 'rekeyIke' && kind !== 'liveness' && kind !== 'requestTicket');
-  return {
+  return verifying({
     ...heir,
     phase: {
       ...heir.phase,
@@ -22,7 +23,7 @@ export function inherit(heir: EstablishedSa, old: InPhase<'established'>): Estab
       inner: old.phase.inner,
       wanted: [...heir.phase.wanted, ...wanted],
     },
-  };
+  });
 }
 
 /** RFC 5723 §4.1, §6.2: after a rekey that the gateway began, the client asks for a new ticket. */
@@ -61,9 +62,10 @@ export function yieldTo(rival: { readonly spi: string } | undefined, sa: InPhase
   const winner = rival && ctx.find(rival.spi);
   if (!winner || !inPhase(winner, 'established')) return undefined;
   // The peer is where it was heard last, on whichever of the two.
-  const path = winner.phase.heardAt < sa.phase.heardAt ? sa.path : winner.path;
-  const heir = wantTicket(inherit({ ...winner, path }, sa));
-  const redirected = path.remote === sa.path.remote ? [] : redirect(sa.phase.children, path);
+  const { path, phase } = winner.phase.heardAt < sa.phase.heardAt ? sa : winner;
+  const { nat, mobility } = phase;
+  const heir = wantTicket(inherit({ ...winner, path, phase: { ...winner.phase, nat, mobility } }, sa));
+  const redirected = childPath(heir).remote === childPath(sa).remote ? [] : redirect(heir);
   const outputs = [...redirected, ...voidTicket(sa, 'the IKE SA was rekeyed')];
   return { sa: retire(sa, ctx), born: [heir], outputs } satisfies Step;
 }

@@ -118,6 +118,7 @@ export function connection(part: Partial<Connection> = {}): Connection {
     ...{ addresses: { ipv4: true, ipv6: false }, localTraffic: [everything(4)], remoteTraffic: [everything(4)] },
     ...{
       tickets: true,
+      mobike: true,
       forceEncapsulation: false,
       rekeyMs: 0,
       childRekeyMs: 0,

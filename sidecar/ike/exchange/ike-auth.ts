@@ -30,6 +30,7 @@ import {
   nameOfNotify,
   SESSION_LIMIT,
 } from '../first-exchange.ts';
+import { crossedNat, mobilityOf, offersMobility } from '../mobike.ts';
 import { type Established, type FirstMessages, type IkeSa, type InPhase, later, NEVER, ownSpi } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { inForce, termsOf } from '../terms.ts';
@@ -63,6 +64,7 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
     ...offerPayloads(offer),
     ...(alone ? [notify(Notify.INITIAL_CONTACT)] : []), // RFC 7296 §2.4
     ...ticketRequest(connection.tickets),
+    ...offersMobility(phase.nat, connection.mobike),
   ];
   return sendRequest({ ...sa, phase: { ...phase, name: 'authSent', offer } as const }, Exchange.IKE_AUTH, payloads, ctx);
 }
@@ -74,12 +76,16 @@ export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], c
   // Here, where it is known which sessions go for this one.
   if (ctx.sessions - ends.length >= inForce(ctx).config.ike.maxSessions)
     throw new ProtocolError('abort', Notify.TEMPORARY_FAILURE, SESSION_LIMIT);
-  const established = establish(sa, who, ctx);
+  // RFC 4555 §3.9
+  if (crossedNat(asked.notifies, sa.path)) throw new ProtocolError('abort', Notify.UNEXPECTED_NAT_DETECTED, 'a NAT on the way');
+  const mobility = mobilityOf(asked.notifies);
+  const established = establish(sa, { ...who, mobility }, ctx);
   const child = firstChild(established, sa.phase.first, asked, proven, ctx);
   const ticket = grantTicket(child.sa, asked.notifies, ctx);
   const answer: Payload[] = [
     { kind: 'IDr', ...who.local },
     { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: who.proof },
+    ...(mobility ? [notify(Notify.MOBIKE_SUPPORTED)] : []), // RFC 4555 §3.2
     ...child.payloads,
     ...ticket.payloads,
   ];
@@ -116,12 +122,16 @@ const holdsOneOf = ({ phase }: IkeSa, addresses: readonly Bytes[]): boolean =>
   phase.name === 'established' && phase.inner.some((held) => addresses.some((address) => equalBytes(address, held)));
 
 /** `sa` is halfOpen or authSent; nothing of its handshake is kept. */
-function establish(sa: InPhase<'halfOpen' | 'authSent'>, who: Omit<Who, 'proof'>, ctx: Context): EstablishedSa {
+function establish(
+  sa: InPhase<'halfOpen' | 'authSent'>,
+  who: Omit<Who, 'proof'> & Pick<Established, 'mobility'>,
+  ctx: Context,
+): EstablishedSa {
   const { suite, keys, nat, fragmentation } = sa.phase;
-  const { kind, local, remote, credential, authenticatedAt, reauthenticateBy, accounting, postQuantum } = who;
+  const { kind, local, remote, credential, authenticatedAt, reauthenticateBy, accounting, postQuantum, mobility } = who;
   const phase: Established = {
     ...{ name: 'established', suite, keys, nat, fragmentation },
-    ...{ kind, local, remote, credential, authenticatedAt, reauthenticateBy, since: ctx.now, heardAt: ctx.now },
+    ...{ kind, local, remote, credential, authenticatedAt, reauthenticateBy, mobility, since: ctx.now, heardAt: ctx.now },
     ...{ accounting, postQuantum },
     rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER),
     ...{ children: [], inner: [], replaces: replaced(sa), ticketId: undefined, exchange: undefined, wanted: [] },
@@ -197,6 +207,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
     ...({ kind: resumed ? 'resumed' : 'full', local: connection.local, remote, credential: SHARED_KEY } as const),
     authenticatedAt: resumed?.authenticatedAt ?? ctx.now,
     reauthenticateBy: resumed?.reauthenticateBy ?? later(ctx.now, connection.reauthenticationMs),
+    mobility: mobilityOf(answer.notifies, connection.mobike),
     accounting: undefined,
     postQuantum: resumed?.postQuantum ?? false,
   };

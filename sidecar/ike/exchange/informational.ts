@@ -1,5 +1,5 @@
 /**
- * INFORMATIONAL (RFC 7296 §1.4): deletes, liveness, tickets asked for later (RFC 5723 §4.1).
+ * INFORMATIONAL (RFC 7296 §1.4): deletes, liveness, tickets asked for later (RFC 5723 §4.1), new addresses of the peer (RFC 4555).
  *
  *     HDR, SK {[N+,] [D+]}   -->
  *                            <--   HDR, SK {[N+,] [D+]}
@@ -7,7 +7,8 @@
 import { uninstall } from '../child.ts';
 import type { Context } from '../context.ts';
 import { findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
-import { type IkeSa, type InPhase, inPhase, type OwnExchange } from '../sa.ts';
+import { echoCookie2, locate, natQuestion, noticeNat } from '../mobike.ts';
+import { type IkeSa, type InPhase, inPhase, type OwnExchange, type Path } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { yieldTo } from '../succession.ts';
 import { type EstablishedSa, grantTicket, keepTicket, revokeTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
@@ -19,17 +20,26 @@ import { shape } from '../wire/shape.ts';
 
 const body = shape({ deletes: 'D*', notifies: 'N*' });
 
-export function respond(sa: InPhase<'established' | 'closing' | 'replaced'>, payloads: readonly Payload[], ctx: Context): Reply {
+export function respond(
+  sa: InPhase<'established' | 'closing' | 'replaced'>,
+  payloads: readonly Payload[],
+  ctx: Context,
+  from: Path,
+): Reply {
   const { deletes, notifies } = body(payloads);
   const fatal = fatalNotify(notifies);
   if (fatal) return { ...endedByError(sa, fatal), payloads: [] };
   // RFC 7296 §1.4.1: deleting the IKE SA deletes its children; the response is empty.
   if (deletes.some(({ protocol }) => protocol === Protocol.IKE)) return { ...endedByPeer(sa, ctx), payloads: [] };
-  if (sa.phase.name !== 'established') return { sa, outputs: [], payloads: [] };
-  const established: EstablishedSa = { ...sa, phase: sa.phase };
-  const removed = deleteChildren(established, deletes.flatMap(espSpis));
+  if (!inPhase(sa, 'established')) return { sa, outputs: [], payloads: echoCookie2(notifies) };
+  const located = locate(sa, notifies, from, ctx);
+  const removed = deleteChildren(located.sa, deletes.flatMap(espSpis));
   const ticket = grantTicket(removed.sa, notifies, ctx);
-  return { sa: ticket.sa, payloads: [...removed.payloads, ...ticket.payloads], outputs: [...removed.outputs, ...ticket.outputs] };
+  return {
+    sa: ticket.sa,
+    payloads: [...located.payloads, ...removed.payloads, ...ticket.payloads],
+    outputs: [...located.outputs, ...removed.outputs, ...ticket.outputs],
+  };
 }
 
 /** RFC 7296 §2.21.2, §2.21.3: with these the IKE SA is gone for the peer, without a Delete payload. */
@@ -91,13 +101,13 @@ const deletePayload = (spis: readonly number[]): PayloadOf<'D'> => ({
 type Informational = Extract<OwnExchange, { kind: 'liveness' | 'requestTicket' | 'deleteChild' }>;
 
 export function initiate(sa: EstablishedSa, exchange: Informational, ctx: Context): Step {
-  return sendRequest({ ...sa, phase: { ...sa.phase, exchange } }, Exchange.INFORMATIONAL, requestOf(exchange), ctx);
+  return sendRequest({ ...sa, phase: { ...sa.phase, exchange } }, Exchange.INFORMATIONAL, requestOf(sa, exchange, ctx), ctx);
 }
 
-function requestOf(exchange: Informational): Payload[] {
+function requestOf(sa: EstablishedSa, exchange: Informational, ctx: Context): Payload[] {
   switch (exchange.kind) {
     case 'liveness':
-      return []; // RFC 7296 §2.4: an empty INFORMATIONAL
+      return natQuestion(sa, ctx); // RFC 7296 §2.4: otherwise an empty INFORMATIONAL
     case 'requestTicket':
       return ticketRequest(true);
     case 'deleteChild':
@@ -119,7 +129,7 @@ export function conclude(sa: InPhase<'established'>, exchange: Informational, pa
   const { notifies } = body(payloads);
   switch (exchange.kind) {
     case 'liveness':
-      return { sa, outputs: [] };
+      return { sa: noticeNat(sa, notifies), outputs: [] };
     case 'requestTicket':
       return { sa, outputs: keepTicket(sa, notifies, ctx) };
     case 'deleteChild':

@@ -264,14 +264,14 @@ describe('an order', () => {
 
   it('to move a child sends its packets elsewhere', () => {
     const path = { local: '192.0.2.1:4500', remote: '203.0.113.9:61000' };
-    gateway.dataplane.order({ order: 'move', spiIn: a.gateway.spiIn, path });
+    gateway.dataplane.order({ order: 'move', spiIn: a.gateway.spiIn, path, encapsulated: true });
     gateway.dataplane.transmit(ping('172.16.0.1', '10.8.0.7'));
     assert.deepEqual(gateway.sent.pop()?.path, path);
   });
 
   it('about a child that is not there changes nothing', () => {
     gateway.dataplane.order({ order: 'remove', spiIn: 0x9999 });
-    gateway.dataplane.order({ order: 'move', spiIn: 0x9999, path: clientPath });
+    gateway.dataplane.order({ order: 'move', spiIn: 0x9999, path: clientPath, encapsulated: true });
     assert.equal(gateway.dataplane.stats().children.length, 2);
   });
 
@@ -302,7 +302,7 @@ describe('reports', () => {
     gateway.dataplane.transmit(ping('172.16.0.1', '10.8.0.7'));
     assert.deepEqual(gateway.sent.pop()?.path, gatewayPath);
     assert.deepEqual(gateway.dataplane.reports(), moved);
-    gateway.dataplane.order({ order: 'move', spiIn: a.gateway.spiIn, path });
+    gateway.dataplane.order({ order: 'move', spiIn: a.gateway.spiIn, path, encapsulated: true });
     up();
     assert.deepEqual(gateway.dataplane.reports(), [{ report: 'alive', spiIn: a.gateway.spiIn }]);
   });

@@ -18,6 +18,7 @@ import type {
   Intent,
   Keyed,
   KeyPair,
+  Mobility,
   OwnExchange,
   Path,
   Phase,
@@ -126,6 +127,7 @@ const connection: fc.Arbitrary<Connection> = record<Connection>({
   localTraffic: selectors,
   remoteTraffic: selectors,
   tickets: fc.boolean(),
+  mobike: fc.boolean(),
   forceEncapsulation: fc.boolean(),
   rekeyMs: u32,
   childRekeyMs: u32,
@@ -188,7 +190,13 @@ const rival = <Spi>(of: fc.Arbitrary<Spi>): fc.Arbitrary<Rival<Spi> | undefined>
   maybe(record<Rival<Spi>>({ spi: of, lowestNonce: blob() }));
 
 const intent: fc.Arbitrary<Intent> = fc.oneof(
-  fc.constantFrom<Intent>({ kind: 'newChild' }, { kind: 'rekeyIke' }, { kind: 'liveness' }, { kind: 'rekeyIke', group: 19 }),
+  fc.constantFrom<Intent>(
+    { kind: 'newChild' },
+    { kind: 'verifyPath' },
+    { kind: 'rekeyIke' },
+    { kind: 'liveness' },
+    { kind: 'rekeyIke', group: 19 },
+  ),
   u32.map((spiIn): Intent => ({ kind: 'rekeyChild', spiIn })),
 );
 const exchange: fc.Arbitrary<OwnExchange> = fc.oneof(
@@ -197,6 +205,9 @@ const exchange: fc.Arbitrary<OwnExchange> = fc.oneof(
   fc.tuple(ikeOffer, rival(spi)).map(([offer, one]): OwnExchange => ({ kind: 'rekeyIke', offer, rival: one })),
   u32.map((spiIn): OwnExchange => ({ kind: 'deleteChild', spiIn })),
   fc.constantFrom<OwnExchange>({ kind: 'liveness' }, { kind: 'requestTicket' }),
+  fc
+    .tuple(fc.constantFrom('updateAddresses' as const, 'verifyPath' as const), blob(), path)
+    .map(([kind, cookie, way]): OwnExchange => ({ kind, cookie, path: way })),
 );
 
 const keyed: Fields<Omit<Keyed, 'name'>> = { ...secured, connection, handshake, first, resumed: maybe(heldTicket) };
@@ -222,6 +233,7 @@ const established: Fields<Omit<Established, 'name'>> = {
   heardAt: instant,
   children: some(child, 2),
   inner: some(address),
+  mobility: maybe(record<Mobility>({ additional: some(address), former: maybe(path), seen: maybe(blob()) })),
   replaces: maybe(fc.record({ spiR: spi, pod: maybe(fc.nat(254)) }, { noNullPrototype: true })),
   ticketId: maybe(blob(16, 16)),
   postQuantum: fc.boolean(),

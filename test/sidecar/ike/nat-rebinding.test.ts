@@ -28,7 +28,7 @@ describe('a peer behind a NAT', () => {
     const answer = peer.request(Exchange.INFORMATIONAL, [], { path: MOVED });
     assert.deepEqual(answer?.path, MOVED);
     assert.deepEqual(gateway.session().path, MOVED);
-    assert.deepEqual(moves(), [{ order: 'move', spiIn, path: MOVED }]);
+    assert.deepEqual(moves(), [{ order: 'move', spiIn, path: MOVED, encapsulated: true }]);
     assert.deepEqual(
       gateway.named('moved').map(({ from, path }) => [from, path.remote]),
       [[NAT_PATH.remote, MOVED.remote]],

@@ -95,6 +95,7 @@ class Client {
       localTraffic: [EVERYTHING],
       remoteTraffic: [EVERYTHING],
       tickets: true,
+      mobike: true,
       forceEncapsulation: true,
       ...{ rekeyMs: 0, childRekeyMs: 0, reauthenticationMs: 3_600_000, deadPeerMs: 30_000 },
       retransmit: { firstMs: 500, factor: 2, attempts: 3 },

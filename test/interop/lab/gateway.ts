@@ -8,6 +8,7 @@ import { encodeKeyRing } from '../../../sidecar/contract/key-ring-yaml.ts';
 import { parseStatus } from '../../../sidecar/contract/status.ts';
 import { ring } from '../../harness/policy.ts';
 import type { Machine } from './machine.ts';
+import { sumOf } from './metric.ts';
 import type { Program } from './program.ts';
 
 const MAIN = join(import.meta.dirname, '../../../sidecar/main.ts');
@@ -114,15 +115,7 @@ export class Gateway {
 
   /** The session that was established as the `nth`. */
   async session(nth = 1): Promise<Session> {
-    const line = (await this.logged({ event: 'established' }, nth))[nth - 1];
-    const text = (name: string): string => String(line?.[name]);
-    const [ipv4 = '', ipv6 = ''] = [4, 6].map((family) =>
-      [line?.['inner']]
-        .flat()
-        .map(String)
-        .find((address) => isIP(address) === family),
-    );
-    return { kind: text('kind'), identity: text('identity'), spiI: text('spiI'), spiR: text('spiR'), inner: { ipv4, ipv6 } };
+    return sessionOf((await this.logged({ event: 'established' }, nth))[nth - 1] ?? {});
   }
 
   async status() {
@@ -133,9 +126,7 @@ export class Gateway {
 
   /** The sum over all series of `rekindle_${name}` that have these labels. */
   async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const lines = (await this.#get('/metrics')).split('\n').filter((line) => new RegExp(`^rekindle_${name}[{ ]`).test(line));
-    const fitting = lines.filter((line) => Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)));
-    return fitting.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    return sumOf(await this.#get('/metrics'), name, labels);
   }
 
   /** Writes its files anew and waits until it has them. */
@@ -164,6 +155,18 @@ export class Gateway {
   }
 }
 
+/** What the log says of an established one. */
+export function sessionOf(line: LogLine): Session {
+  const text = (name: string): string => String(line[name]);
+  const [ipv4 = '', ipv6 = ''] = [4, 6].map((family) =>
+    [line['inner']]
+      .flat()
+      .map(String)
+      .find((address) => isIP(address) === family),
+  );
+  return { kind: text('kind'), identity: text('identity'), spiI: text('spiI'), spiR: text('spiR'), inner: { ipv4, ipv6 } };
+}
+
 const gatewayYaml = (settings: Fields): string => `${dump(merged(BASE, settings))}...\n`;
 
 function merged(base: Fields, change: Fields): Fields {
@@ -183,7 +186,7 @@ function matching(line: string, fields: LogLine): LogLine | undefined {
     : undefined;
 }
 
-function parseLine(line: string): LogLine | undefined {
+export function parseLine(line: string): LogLine | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
     return JSON.parse(line);

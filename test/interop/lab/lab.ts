@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from './client.ts';
 import { Gateway, type GatewayOptions, SECRET } from './gateway.ts';
 import { Libreswan } from './libreswan.ts';
+import { LocalMode } from './local.ts';
 import { connect, Machine } from './machine.ts';
 import { unmountRoot } from './peer-root.ts';
 import { PATIENCE_MS } from './program.ts';
@@ -117,6 +118,13 @@ export class Lab {
     const settings = { ...options.settings, peers: { host: `198.18.${number}.1{ordinal}`, replicas: 2 } };
     const place = { machine: this.responder, folder, addresses: [outer[ordinal]], httpAddress };
     return Gateway.start(place, { ...options, settings, ordinal });
+  }
+
+  /** The local mode on the responder; the initiator reaches its service at the address of the relay. */
+  async localMode(replicas: number): Promise<LocalMode> {
+    const local = await LocalMode.start(this.responder, this.folder, replicas);
+    await this.relay(await local.address());
+    return local;
   }
 
   /** At its address the initiator reaches these gateways: port 500 the first, port 4500 the second or the same. */

@@ -48,6 +48,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'sidecar/process',
     'node:',
     'prom-client',
+    'koffi',
   ],
   'sidecar/client': [
     'sidecar/client',

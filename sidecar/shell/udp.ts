@@ -1,11 +1,13 @@
 /** The gateway's UDP sockets: plain IKE on one port (RFC 7296 §2), IKE behind the non-ESP marker and ESP on the other (RFC 3948 §2, RFC 7296 §2.23). */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { Path } from '../ike/sa.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import { bindFailure } from '../process/listening.ts';
 import { formatEndpoint, splitEndpoint } from './endpoint.ts';
+import { type Source, socketAddress } from './socket-address.ts';
+import { type Datagram, LARGEST_BATCH, loadUdpBatches, type UdpBatches } from './udp-batches.ts';
 
 export interface UdpOptions {
   /** Of this machine; no wildcards, so that every path knows its local end (RFC 7296 §2.23 hashes it) and an answer leaves from where the question went to. */
@@ -40,30 +42,40 @@ const KEEPALIVE_LENGTH = 1;
 /** Room for the burst of clients that come back at once when another pod has died. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
 
+/** A flood must let timers and other sockets have their turn. */
+const MOST_AT_ONCE = 4 * LARGEST_BATCH;
+/** Socket addresses of peers that were sent to of late. */
+const MOST_ADDRESSES = 4_096;
+
 interface BoundSocket {
   readonly socket: Socket;
+  /** With batches. */
+  readonly fd: number | undefined;
+  /** What leaves at the end of this turn. */
+  readonly queue: Datagram[];
   readonly local: string;
   readonly nat: boolean;
   readonly ipv6: boolean;
 }
 
 /** Takes the ports; what comes is dropped until someone receives. @throws Error that names the port and the remedy; nothing stays bound then. */
-export async function bindUdp(options: UdpOptions): Promise<Udp> {
+export async function bindUdp(options: UdpOptions, loadBatches = loadUdpBatches): Promise<Udp> {
   const wanted = options.addresses.flatMap((address) => [
     { address, port: options.ikePort, nat: false },
     { address, port: options.natPort, nat: true },
   ]);
-  const results = await Promise.allSettled(wanted.map(({ address, port, nat }) => bind(address, port, nat)));
+  const batches = await loadBatches();
+  const results = await Promise.allSettled(wanted.map(({ address, port, nat }) => bind(address, port, nat, batches)));
   const bound = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
     for (const { socket } of bound) socket.close();
     throw failed.reason;
   }
-  return new Udp(bound);
+  return new Udp(bound, batches);
 }
 
-async function bind(address: string, port: number, nat: boolean): Promise<BoundSocket> {
+async function bind(address: string, port: number, nat: boolean, batches: UdpBatches | undefined): Promise<BoundSocket> {
   const ipv6 = isIPv6(address);
   const socket = createSocket({
     type: ipv6 ? 'udp6' : 'udp4',
@@ -73,21 +85,25 @@ async function bind(address: string, port: number, nat: boolean): Promise<BoundS
     // Destinations are addresses already.
     lookup: (host, _, done) => done(null, host, ipv6 ? 6 : 4),
   });
+  let fd: number | undefined;
   try {
+    fd = batches?.open(address, port);
     // Without a lookup that waits, binding may be done within the call.
     const listening = once(socket, 'listening');
-    socket.bind({ address, port, exclusive: true });
+    socket.bind({ ...(fd === undefined ? { address, port } : { fd }), exclusive: true });
     await listening;
   } catch (cause) {
     socket.close();
     throw new Error(bindFailure('UDP', address, port, cause), { cause });
   }
-  return { socket, local: formatEndpoint(address, socket.address().port), nat, ipv6 };
+  return { socket, fd, queue: [], local: formatEndpoint(address, socket.address().port), nat, ipv6 };
 }
 
 export class Udp {
   readonly #bound: readonly BoundSocket[];
   readonly #byLocal: ReadonlyMap<string, BoundSocket>;
+  readonly #batches: UdpBatches | undefined;
+  readonly #addresses = new Map<string, Bytes>();
   readonly #failed: Record<string, number> = {};
   readonly #dropped: Record<UdpDropReason, number> = { 'not-ready': 0, 'source-port-zero': 0, 'source-scoped': 0 };
   #receiver: UdpReceiver | undefined;
@@ -97,8 +113,9 @@ export class Udp {
   #leaving = 0;
   #left: (() => void) | undefined;
 
-  constructor(bound: readonly BoundSocket[]) {
+  constructor(bound: readonly BoundSocket[], batches: UdpBatches | undefined) {
     this.#bound = bound;
+    this.#batches = batches;
     this.#byLocal = new Map(bound.map((one) => [one.local, one]));
     for (const one of bound) this.#listen(one);
   }
@@ -152,18 +169,55 @@ export class Udp {
     return like;
   }
 
-  #send({ socket }: BoundSocket, bytes: Bytes, path: Path): void {
+  #send(from: BoundSocket, bytes: Bytes, path: Path): void {
     if (this.#closed) return;
-    const { address, port } = splitEndpoint(path.remote);
     this.#sent++;
-    this.#leaving++;
     // A datagram that does not leave is like one that is lost on the way: whoever needs it sends it again.
+    try {
+      const to = this.#addressOf(path.remote);
+      if (!to) this.#fail('ERR_SOCKET_BAD_PORT');
+      else if (!this.#batches) this.#sendAlone(from, bytes, path);
+      else this.#enqueue(from, { bytes, to });
+    } catch (error) {
+      // Of an address that is none; paths come from peers and siblings.
+      this.#fail(codeOf(error));
+    }
+  }
+
+  #enqueue(from: BoundSocket, datagram: Datagram): void {
+    if (from.queue.length === 0) {
+      this.#leaving++;
+      setImmediate(() => {
+        this.#flush(from);
+        this.#leave(undefined);
+      });
+    }
+    from.queue.push(datagram);
+    if (from.queue.length >= LARGEST_BATCH) this.#flush(from);
+  }
+
+  #flush({ fd, queue }: BoundSocket): void {
+    if (fd === undefined || queue.length === 0) return;
+    this.#batches?.send(fd, queue.splice(0), (code) => this.#fail(code));
+  }
+
+  #sendAlone({ socket }: BoundSocket, bytes: Bytes, path: Path): void {
+    const { address, port } = splitEndpoint(path.remote);
+    this.#leaving++;
     try {
       socket.send(bytes, port, address, (error) => this.#leave(error));
     } catch (error) {
-      // Of an address or port that is none; paths come from peers and siblings.
       this.#leave(error);
     }
+  }
+
+  #addressOf(endpoint: string): Bytes | undefined {
+    const known = this.#addresses.get(endpoint);
+    if (known) return known;
+    const address = socketAddress(endpoint);
+    if (this.#addresses.size >= MOST_ADDRESSES) this.#addresses.clear();
+    if (address) this.#addresses.set(endpoint, address);
+    return address;
   }
 
   #leave(error: unknown): void {
@@ -175,29 +229,42 @@ export class Udp {
     this.#failed[code] = (this.#failed[code] ?? 0) + 1;
   }
 
-  #listen({ socket, local, nat }: BoundSocket): void {
-    socket.on('error', (error) => this.#fail(codeOf(error)));
-    socket.on('message', (message, from) => {
-      this.#received++;
-      const refusal = refusalOf(from);
-      if (refusal || !this.#receiver) {
-        this.#dropped[refusal ?? 'not-ready']++;
-        return;
-      }
-      const { onIke, onEsp } = this.#receiver;
+  #listen(bound: BoundSocket): void {
+    bound.socket.on('error', (error) => this.#fail(codeOf(error)));
+    bound.socket.on('message', (message, { address, port }) => {
       const bytes = new Uint8Array(message.buffer, message.byteOffset, message.length);
-      const path = { local, remote: formatEndpoint(from.address, from.port) };
-      if (!nat) onIke(bytes, path);
-      else if (isMarked(bytes)) onIke(bytes.subarray(MARKER_LENGTH), path);
-      else if (bytes.length > KEEPALIVE_LENGTH) onEsp(bytes, path);
+      this.#take(bound, bytes, { endpoint: formatEndpoint(address, port), port, scoped: address.includes('%') });
+      this.#drain(bound);
     });
+  }
+
+  /** The event loop woke for the first one; the others cost less in batches. */
+  #drain(bound: BoundSocket): void {
+    const { fd } = bound;
+    if (!this.#batches || fd === undefined) return;
+    for (let taken = 0, count = LARGEST_BATCH; taken < MOST_AT_ONCE && count === LARGEST_BATCH && !this.#closed; taken += count)
+      count = this.#batches.receive(fd, (bytes, source) => this.#take(bound, bytes, source));
+  }
+
+  #take({ local, nat }: BoundSocket, bytes: Bytes, source: Source): void {
+    this.#received++;
+    const refusal = refusalOf(source);
+    if (refusal || !this.#receiver) {
+      this.#dropped[refusal ?? 'not-ready']++;
+      return;
+    }
+    const { onIke, onEsp } = this.#receiver;
+    const path = { local, remote: source.endpoint };
+    if (!nat) onIke(bytes, path);
+    else if (isMarked(bytes)) onIke(bytes.subarray(MARKER_LENGTH), path);
+    else if (bytes.length > KEEPALIVE_LENGTH) onEsp(bytes, path);
   }
 }
 
 /** Sources that no answer could reach. */
-function refusalOf({ address, port }: RemoteInfo): UdpDropReason | undefined {
+function refusalOf({ port, scoped }: Source): UdpDropReason | undefined {
   if (port === 0) return 'source-port-zero';
-  return address.includes('%') ? 'source-scoped' : undefined;
+  return scoped ? 'source-scoped' : undefined;
 }
 
 const codeOf = (error: unknown): string =>

@@ -8,12 +8,16 @@ import type { Path } from '../../../sidecar/ike/sa.ts';
 import { formatEndpoint, splitEndpoint } from '../../../sidecar/shell/endpoint.ts';
 import { localAddresses } from '../../../sidecar/shell/local-addresses.ts';
 import { bindUdp, type Udp } from '../../../sidecar/shell/udp.ts';
+import { loadUdpBatches } from '../../../sidecar/shell/udp-batches.ts';
 
-for (const [family, address] of [
-  ['udp4', '127.0.0.1'],
-  ['udp6', '::1'],
+for (const [family, address, calls] of [
+  ['udp4', '127.0.0.1', 'in batches'],
+  ['udp6', '::1', 'in batches'],
+  ['udp4', '127.0.0.1', 'by dgram alone'],
+  ['udp6', '::1', 'by dgram alone'],
 ] as const) {
-  describe(`the sockets of a gateway (${family})`, () => {
+  const load = calls === 'in batches' ? loadUdpBatches : async () => undefined;
+  describe(`the sockets of a gateway (${family}, ${calls})`, () => {
     const received: { kind: string; bytes: number[]; path: Path }[] = [];
     let udp: Udp;
     let client: Socket;
@@ -24,7 +28,7 @@ for (const [family, address] of [
       waiting?.();
     };
     before(async () => {
-      udp = await bindUdp({ addresses: [address], ikePort: 0, natPort: 0 });
+      udp = await bindUdp({ addresses: [address], ikePort: 0, natPort: 0 }, load);
       udp.receive({ onIke: took('ike'), onEsp: took('esp') });
       client = createSocket(family);
       client.bind(0, address);
@@ -84,6 +88,23 @@ for (const [family, address] of [
       assert.deepEqual([[...bytes], from.port], [[9], port]);
     });
 
+    it('take and send a burst in order, each datagram whole', async () => {
+      const burst = Array.from({ length: 200 }, (_, at) => Uint8Array.from({ length: at + 5 }, () => at));
+      for (const bytes of burst) client.send(bytes, splitEndpoint(local(false)).port, address);
+      for (const bytes of burst) assert.deepEqual((await next())?.bytes, [...bytes]);
+      const answers: number[][] = [];
+      const all = new Promise<void>((resolve) => {
+        client.on('message', (bytes) => void (answers.push([...bytes]) === burst.length && resolve()));
+      });
+      for (const bytes of burst) udp.sendIke(bytes, { local: local(false), remote: ours() });
+      await all;
+      client.removeAllListeners('message');
+      assert.deepEqual(
+        answers,
+        burst.map((bytes) => [...bytes]),
+      );
+    });
+
     it('count what cannot be sent, and go on', async () => {
       udp.sendIke(Uint8Array.of(1), { local: formatEndpoint(address, 1), remote: ours() });
       udp.sendIke(new Uint8Array(70_000), { local: local(false), remote: ours() });
@@ -95,12 +116,16 @@ for (const [family, address] of [
 
     it('explain why they cannot have a port, and let go of the others', async () => {
       const { port } = splitEndpoint(local(false));
-      await assert.rejects(bindUdp({ addresses: [address], ikePort: port, natPort: 0 }), {
+      await assert.rejects(bindUdp({ addresses: [address], ikePort: port, natPort: 0 }, load), {
         message: `cannot listen on UDP port ${port} of ${address}: EADDRINUSE; another process has it: stop that one or choose another port`,
       });
     });
   });
 }
+
+it('batches of datagrams are to be had where the tests run', async () => {
+  assert.ok(await loadUdpBatches());
+});
 
 describe('a datagram at a socket of a gateway', () => {
   const sockets: Socket[] = [];

@@ -105,6 +105,15 @@ describe('authenticity of RADIUS packets', () => {
     assert.equal(openResponse(answer(Code.ACCESS_ACCEPT, [BLANK, BLANK]), request, secret), undefined);
   });
 
+  it('a Message-Authenticator that is wrong is not made good by a Response Authenticator, which MD5 alone protects', () => {
+    const good = sealAnswer(request.authenticator, Code.ACCESS_ACCEPT, 3, [BLANK, ...FIELDS], secret);
+    const forged = good.slice();
+    forged.fill(0, 22, 38);
+    forged.set(request.authenticator, 4);
+    forged.set(md5(concat(forged, secret)), 4);
+    assert.equal(openResponse(forged, request, secret), undefined);
+  });
+
   it('only an answer to accounting may come without a Message-Authenticator', () => {
     const bare = sealAnswer(request.authenticator, Code.ACCOUNTING_RESPONSE, 3, [], secret);
     assert.ok(openResponse(bare, { ...request, code: Code.ACCOUNTING_REQUEST }, secret));

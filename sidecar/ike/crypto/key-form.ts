@@ -1,7 +1,7 @@
 /** Keys as DER: which kind a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) or a PrivateKeyInfo (RFC 5208, RFC 5958) holds, and its bare value. */
 import { ProtocolError } from '../error.ts';
-import { type Bytes, hex } from '../wire/bytes.ts';
-import { bitString, DerReader, soleElement, Tag } from '../wire/der.ts';
+import { type Bytes, concat, hex, unhex } from '../wire/bytes.ts';
+import { bitString, constructed, DerReader, encodeDer, soleElement, Tag } from '../wire/der.ts';
 import type { KeyKind } from './signature.ts';
 
 export interface KeyForm {
@@ -53,3 +53,27 @@ const kinds: ReadonlyMap<string, KeyKind> = new Map([
   ['300506032b6570', 'ed25519'],
   ['300506032b6571', 'ed448'],
 ]);
+
+/** PKCS #8 of what a PEM block with this label holds; undefined when that is no private key. */
+export function pkcs8Of(label: string | undefined, der: Bytes): Bytes | undefined {
+  if (label === undefined || label === 'PRIVATE KEY') return der;
+  if (label === 'RSA PRIVATE KEY') return wrapped(unhex('300d06092a864886f70d0101010500'), der);
+  return label === 'EC PRIVATE KEY' ? ofSec1(der) : undefined;
+}
+
+/** RFC 5915 §3: the curve stands in the key itself. */
+function ofSec1(der: Bytes): Bytes | undefined {
+  try {
+    const key = soleElement(der, Tag.SEQUENCE);
+    key.element(Tag.INTEGER);
+    key.element(Tag.OCTET_STRING);
+    const curve = key.element(constructed(0)).body;
+    return wrapped(encodeDer(Tag.SEQUENCE, concat(unhex('06072a8648ce3d0201'), curve)), der);
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 5208 §5: version, algorithm, key. */
+const wrapped = (algorithm: Bytes, key: Bytes): Bytes =>
+  encodeDer(Tag.SEQUENCE, concat(encodeDer(Tag.INTEGER, Uint8Array.of(0)), algorithm, encodeDer(Tag.OCTET_STRING, key)));

@@ -5,7 +5,7 @@ import type { Bytes } from '../wire/bytes.ts';
 
 /** One certificate as a revocation list names it: it is enough to ask again at a resumption, so it goes into the ticket. */
 export interface CertificateReference {
-  /** First 20 bytes of SHA-256 over the DER of the issuer's name. */
+  /** First 20 bytes of SHA-256 over the issuer's name as names are compared (RFC 5280 §7.1). */
   readonly issuer: Bytes;
   readonly serial: Bytes;
 }
@@ -37,7 +37,7 @@ export type Verdict =
       readonly fingerprint: Bytes;
       /** The peer's certificate first, then its intermediates; without the anchor. */
       readonly chain: readonly CertificateReference[];
-      /** When the first certificate of the chain ends: no session or ticket outlives it. */
+      /** When the first certificate of the chain ends, the anchor included: no session or ticket outlives it. */
       readonly notAfter: Instant;
       /** Names of the anchors that it leads to. */
       readonly anchor: string;

@@ -74,10 +74,13 @@ export class DerReader {
     if (this.left !== 0) throw ProtocolError.malformed(`DER: ${this.left} trailing bytes`);
   }
 
-  /** All elements up to the end. */
-  elements(tag?: number): readonly Element[] {
+  /** All elements up to the end, which must not be more than `most`. */
+  elements(tag?: number, most = Number.POSITIVE_INFINITY): readonly Element[] {
     const found: Element[] = [];
-    while (this.left > 0) found.push(this.element(tag));
+    while (this.left > 0) {
+      if (found.length >= most) throw ProtocolError.malformed(`DER: more than ${most} elements`);
+      found.push(this.element(tag));
+    }
     return found;
   }
 }

@@ -1,0 +1,94 @@
+/** Trust anchors in force: whether what a peer presents leads to one of them and is what is demanded (RFC 7296 §2.15, RFC 5280 §6). */
+import type { PublicKey } from '../crypto/signature.ts';
+import { ProtocolError } from '../error.ts';
+import type { Instant } from '../sa.ts';
+import { type Bytes, utf8 } from '../wire/bytes.ts';
+import type { Certificate } from './certificate.ts';
+import { identitiesOf, isNamed } from './identity-match.ts';
+import { type Link, LinkMemory, type TrustCryptography } from './link.ts';
+import { formatName } from './name.ts';
+import { type Anchor, type Chain, findChain } from './path.ts';
+import { type Fault, fault, faultOf } from './requirements.ts';
+import type { CertificateReference, Demand, Presented, Trust, Verdict } from './trust.ts';
+
+/** The peer's certificate and what comes with it; nobody in the field sends more. */
+const MOST_PRESENTED = 10;
+
+export class TrustStore implements Trust {
+  readonly size: number;
+  readonly keyHashes: readonly Bytes[];
+  readonly #crypto: TrustCryptography;
+  readonly #anchors: ReadonlyMap<string, readonly Anchor[]>;
+  readonly #memory: LinkMemory;
+
+  constructor(anchors: readonly Anchor[], crypto: TrustCryptography) {
+    this.size = anchors.length;
+    // RFC 7296 §3.7: SHA-1 over the SubjectPublicKeyInfo.
+    this.keyHashes = anchors.map(({ link }) => crypto.sealing.sha1(link.certificate.publicKey));
+    this.#crypto = crypto;
+    this.#anchors = Map.groupBy(anchors, ({ link }) => link.certificate.subjectKey);
+    this.#memory = new LinkMemory(crypto);
+  }
+
+  verify(presented: Presented, demand: Demand): Verdict {
+    const links = this.#read(presented);
+    if ('reason' in links) return { trusted: false, ...links };
+    const [peer, ...intermediates] = links;
+    if (!peer) return { trusted: false, reason: 'no-certificate', detail: 'none was sent' };
+    const { chain, fault: wrong } = findChain(peer, {
+      intermediates,
+      anchors: (name) => (this.#anchors.get(name) ?? []).filter((anchor) => counts(anchor, demand)),
+      judge: (chain) =>
+        faultOf(
+          whole(chain).map(({ certificate }) => certificate),
+          demand,
+        ),
+    });
+    if (!chain) return { trusted: false, ...wrong };
+    if (!peer.key) return { trusted: false, reason: 'weak', detail: 'the key is too weak or of an unknown kind' };
+    if (!isCalled(peer, demand))
+      return { trusted: false, reason: 'wrong-identity', detail: formatName(peer.certificate.subject) };
+    this.#memory.remember(whole(chain));
+    return this.#trusted(peer, peer.key, chain);
+  }
+
+  revokes(_chain: readonly CertificateReference[], _now: Instant): boolean {
+    return false;
+  }
+
+  #read({ certificates }: Presented): readonly Link[] | Fault {
+    if (certificates.length > MOST_PRESENTED) return fault('malformed', `${certificates.length} certificates`);
+    try {
+      return certificates.map((der) => this.#memory.read(der));
+    } catch (error) {
+      if (error instanceof ProtocolError) return fault('malformed', error.message);
+      throw error;
+    }
+  }
+
+  #trusted(peer: Link, key: PublicKey, chain: Chain): Verdict {
+    return {
+      trusted: true,
+      key,
+      fingerprint: peer.fingerprint,
+      chain: chain.links.map(({ certificate }) => this.#reference(certificate)),
+      notAfter: Math.min(...whole(chain).map(({ certificate }) => certificate.notAfter)) as Instant,
+      anchor: chain.anchor.name,
+      subject: formatName(peer.certificate.subject),
+      identities: identitiesOf(peer.certificate),
+    };
+  }
+
+  #reference({ issuerKey, serial }: Certificate): CertificateReference {
+    return { issuer: this.#crypto.sealing.sha256(utf8(issuerKey)).slice(0, 20), serial };
+  }
+}
+
+const counts = ({ name }: Anchor, { authorities }: Demand): boolean => authorities.length === 0 || authorities.includes(name);
+
+/** RFC 7296 §3.5: the identity must be one that the certificate is for. */
+const isCalled = ({ certificate }: Link, { identity, usage }: Demand): boolean =>
+  !identity || isNamed(certificate, identity, usage);
+
+/** With the anchor. */
+const whole = ({ links, anchor }: Chain): readonly Link[] => (links[0]?.id === anchor.link.id ? links : [...links, anchor.link]);

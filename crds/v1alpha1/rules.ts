@@ -1,11 +1,10 @@
 /** The validation rules of the custom resources once more in TypeScript, by their messages, for where no API server evaluates CEL. */
+import { authenticationRules } from './authentication-rules.ts';
+import { type Predicate, rule } from './predicate.ts';
 import { contains, isAddress, isMasked, parsePrefix } from './prefix.ts';
 import type { TicketKeySpec } from './ticketkey.ts';
 import { parseSpan } from './time.ts';
 import type { VpnGatewaySpec } from './vpngateway.ts';
-
-/** Whether the value obeys. `old` is what it was before an update. */
-export type Predicate = (self: unknown, old: unknown) => boolean;
 
 const NAME_LENGTH = 52;
 const ADDRESSES_PER_POD = 4;
@@ -64,6 +63,7 @@ export const rules: Readonly<Record<string, Predicate>> = {
   'not an identity; write an address, a domain name, user@domain, or keyid and an even number of hexadecimal digits as in keyid:0a0b':
     rule<string>(isIdentity),
   'not an IPv4 or IPv6 address; write it like 10.8.0.1 or 2001:db8::1': rule<string>(isAddress),
+  'not a domain name or address; write for instance vpn2.example.com or 192.0.2.7': rule<string>(isHost),
   ...prefixRules('10.8.0.0/24'),
   ...prefixRules('10.0.0.0/8'),
   ...prefixRules('192.0.2.0/24'),
@@ -78,13 +78,10 @@ export const rules: Readonly<Record<string, Predicate>> = {
     ({ ike }) => parseSpan(ike.reauthentication) >= 5 * MINUTE,
   ),
   'ike.halfOpen is out of bounds; write 5s to 10m': rule<VpnGatewaySpec>(({ ike }) => within(ike.halfOpen, 5_000, 10 * MINUTE)),
+  ...authenticationRules,
+
   'dpd.interval is too short; write at least 5s': rule<VpnGatewaySpec>(({ dpd }) => parseSpan(dpd.interval) >= 5_000),
 };
-
-/** The schema has been checked where the rule stands, so the value has the type that the schema gives it. */
-function rule<T>(predicate: (self: T, old: T | undefined) => boolean): Predicate {
-  return (self, old) => predicate(self as T, old as T | undefined);
-}
 
 function prefixRules(example: string): Record<string, Predicate> {
   return {
@@ -120,6 +117,9 @@ function holds(outer: string, inner: string): boolean {
 }
 
 function isIdentity(text: string): boolean {
-  if (isAddress(text) || /^keyid:([0-9a-f][0-9a-f])+$/.test(text) || /^[!-?A-~]+@[A-Za-z0-9_.-]+$/.test(text)) return true;
-  return /^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*[.]?$/.test(text) && /[A-Za-z]/.test(text);
+  return /^keyid:([0-9a-f][0-9a-f])+$/.test(text) || /^[!-?A-~]+@[A-Za-z0-9_.-]+$/.test(text) || isHost(text);
+}
+
+function isHost(text: string): boolean {
+  return isAddress(text) || (/^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*[.]?$/.test(text) && /[A-Za-z]/.test(text));
 }

@@ -19,9 +19,9 @@ export interface VpnGatewaySpec {
   readonly maxReplicas: number;
   /** Whom the gateway says it is (IDr): a domain name, an address, user@domain or keyid:HEX. Most clients insist on the name that they connect to. */
   readonly identity: string;
-  /** How gateway and clients prove who they are. Exactly one member is set. */
+  /** How gateway and clients prove who they are: the credentials of this gateway, and the rules that say who comes in by which of them. Secrets are of the same namespace, are mounted into the pods, and take effect when they change. */
   readonly authentication: {
-    /** By pre-shared keys. */
+    /** Pre-shared keys. */
     readonly psk?: {
       /** A Secret of the same namespace. Each of its entries whose name ends in .yaml is a YAML map from the identity of a client to its key. */
       readonly secretRef: {
@@ -29,6 +29,107 @@ export interface VpnGatewaySpec {
         readonly name: string;
       };
     };
+    /** The certificate by which the gateway proves itself. Its names must hold the identity. */
+    readonly certificate?: {
+      /** A Secret of the type kubernetes.io/tls, as cert-manager makes it: tls.crt with the certificate and its intermediates, tls.key with the private key. */
+      readonly secretRef: {
+        /** Name of the Secret. */
+        readonly name: string;
+      };
+    };
+    /** Whose certificates of clients are good. Each is a Secret or ConfigMap with certificates in ca.crt or entries that end in .pem, and revocation lists in entries that end in .crl; other entries are left alone. */
+    readonly authorities?: readonly {
+      /** What rules call it. */
+      readonly name: string;
+      /** A Secret of the same namespace. */
+      readonly secretRef?: {
+        /** Name of the Secret. */
+        readonly name: string;
+      };
+      /** A ConfigMap of the same namespace. */
+      readonly configMapRef?: {
+        /** Name of the ConfigMap. */
+        readonly name: string;
+      };
+    }[];
+    /** ifKnown refuses certificates that a revocation list or a stapled OCSP response revokes; required refuses also those of which nothing says that they are good. */
+    readonly revocation: 'ifKnown' | 'required';
+    /** Users with passwords, for EAP-MSCHAPv2. */
+    readonly eap?: {
+      /** A Secret of the same namespace. Each of its entries whose name ends in .yaml is a YAML map from the name of a user to the password or its NT hash. */
+      readonly secretRef: {
+        /** Name of the Secret. */
+        readonly name: string;
+      };
+    };
+    /** RADIUS servers that authenticate users by EAP. */
+    readonly radius?: {
+      /** They are asked in this order; one that is silent is passed over for a while. */
+      readonly servers: readonly {
+        /** Name or address. */
+        readonly host: string;
+        /** UDP port for authentication. Left out, 1812. */
+        readonly port?: number;
+        /** UDP port for accounting. Left out, 1813. */
+        readonly accountingPort?: number;
+        /** The secret that is shared with the server. */
+        readonly secretRef: {
+          /** Name of a Secret of the same namespace. */
+          readonly name: string;
+          /** Its entry. Left out, secret. */
+          readonly key?: string;
+        };
+      }[];
+      /** How long an answer may take. */
+      readonly timeout: string;
+      /** How often a server is asked before the next one is. */
+      readonly attempts: number;
+      /** How the gateway calls itself (NAS-Identifier). Left out, namespace/name of this object. */
+      readonly nasIdentifier?: string;
+      /** Tell the servers when sessions begin and end, and what they carried. */
+      readonly accounting: boolean;
+      /** How often they are told of sessions that last; 0s for what the server says. */
+      readonly interim: string;
+    };
+    /** Post-quantum pre-shared keys (RFC 8784), mixed into the keys of whoever has one, beside the other ways to authenticate. */
+    readonly ppk?: {
+      /** A Secret of the same namespace. Each of its entries whose name ends in .yaml is a YAML map from the id of a key to the key. */
+      readonly secretRef: {
+        /** Name of the Secret. */
+        readonly name: string;
+      };
+      /** Refuse clients that have none. */
+      readonly required: boolean;
+    };
+    /** Who comes in by what, and what they get. The first that fits decides. Left out, there is one for everybody per credential: certificate with authorities, then EAP, then pre-shared keys. */
+    readonly rules?: readonly {
+      /** For logs and metrics. */
+      readonly name: string;
+      /** How the client proves who it is. */
+      readonly method: 'psk' | 'certificate' | 'eap-mschapv2' | 'eap-tls' | 'eap-radius';
+      /** Whom the rule is for: identities as clients prove them, with EAP the name of the user; * stands for any text, as in *@staff.example.com. Left out, everybody. */
+      readonly identities?: readonly string[];
+      /** Names of authentication.authorities that count here. Left out, all. */
+      readonly authorities?: readonly string[];
+      /** A client may ask to do without the gateway's certificate when the method of EAP proves both sides (RFC 5998). Left out, false. */
+      readonly eapOnly?: boolean;
+      /** Pools that addresses come from, as written in spec.pools. Left out, all. */
+      readonly pools?: readonly string[];
+      /** What these clients may reach. Left out, spec.routes. */
+      readonly routes?: readonly string[];
+      /** Name servers for these clients. Left out, spec.dns. */
+      readonly dns?: readonly string[];
+      /** Domains that these clients resolve by the name servers here, and no others. Left out, spec.domains. */
+      readonly domains?: readonly string[];
+      /** After how long the gateway rekeys an IKE SA by itself; 0s for never. Left out, ike.rekey. */
+      readonly rekey?: string;
+      /** After how long a client must authenticate anew. Left out, ike.reauthentication. */
+      readonly reauthentication?: string;
+      /** What a further session of the same client does: keep lets the others be, replace ends them, refuse is for the new one. Left out, keep. */
+      readonly uniqueness?: 'keep' | 'replace' | 'refuse';
+      /** Sessions of one client on one pod. Left out, 10. */
+      readonly maxSessions?: number;
+    }[];
   };
   /** Addresses for clients inside the tunnel. The first address of each pool is the gateway's own. */
   readonly pools: readonly {
@@ -37,18 +138,24 @@ export interface VpnGatewaySpec {
   }[];
   /** Name servers for clients. */
   readonly dns?: readonly string[];
+  /** Domains that clients resolve by the name servers above, and no others (split DNS, RFC 8598). Left out, everything. */
+  readonly domains?: readonly string[];
   /** What clients may reach through the tunnel. */
   readonly routes: readonly string[];
   /** Proposals and times of IKE SAs. Lists have the most wanted first. */
   readonly ike: {
     /** Encryption algorithms; phones need the CBC ones (aes256, aes128). */
     readonly encryption: readonly ('aes256gcm16' | 'aes128gcm16' | 'chacha20poly1305' | 'aes256' | 'aes128')[];
-    /** Integrity algorithms (HMAC with SHA-2) for aes256 and aes128. */
-    readonly integrity: readonly ('sha256' | 'sha384' | 'sha512')[];
-    /** Pseudorandom functions. */
-    readonly prf: readonly ('prfsha256' | 'prfsha384' | 'prfsha512')[];
-    /** Diffie-Hellman groups; phones need modp2048 or modp4096. */
-    readonly keyExchange: readonly ('x25519' | 'ecp256' | 'ecp384' | 'ecp521' | 'modp2048' | 'modp3072' | 'modp4096')[];
+    /** Integrity algorithms for aes256 and aes128; sha1 only for clients that have nothing better. */
+    readonly integrity: readonly ('sha256' | 'sha384' | 'sha512' | 'sha1')[];
+    /** Pseudorandom functions; prfsha1 only for clients that have nothing better. */
+    readonly prf: readonly ('prfsha256' | 'prfsha384' | 'prfsha512' | 'prfsha1')[];
+    /** Diffie-Hellman groups; phones need modp2048 or modp4096. modp1024 is for Windows as it is delivered, and can be broken. */
+    readonly keyExchange: readonly ('x25519' | 'ecp256' | 'ecp384' | 'ecp521' | 'modp2048' | 'modp3072' | 'modp4096' | 'modp1024')[];
+    /** Key exchanges that withstand quantum computers (ML-KEM, RFC 9370), on top of the first when a client offers one. */
+    readonly additionalKeyExchange: readonly ('mlkem768' | 'mlkem1024' | 'mlkem512')[];
+    /** required refuses clients that use neither ML-KEM nor a post-quantum pre-shared key. */
+    readonly postQuantum: 'any' | 'required';
     /** After how long the gateway rekeys an IKE SA by itself; 0s for never. */
     readonly rekey: string;
     /** After how long a client must authenticate anew; resumed sessions keep the time of the first one. */
@@ -62,14 +169,27 @@ export interface VpnGatewaySpec {
   readonly esp: {
     /** Encryption algorithms; phones need the CBC ones (aes256, aes128). */
     readonly encryption: readonly ('aes256gcm16' | 'aes128gcm16' | 'chacha20poly1305' | 'aes256' | 'aes128')[];
-    /** Integrity algorithms (HMAC with SHA-2) for aes256 and aes128. */
-    readonly integrity: readonly ('sha256' | 'sha384' | 'sha512')[];
+    /** Integrity algorithms for aes256 and aes128; sha1 only for clients that have nothing better. */
+    readonly integrity: readonly ('sha256' | 'sha384' | 'sha512' | 'sha1')[];
     /** Groups for perfect forward secrecy of child SAs; none allows rekeying without, as most phones do. */
-    readonly keyExchange: readonly ('x25519' | 'ecp256' | 'ecp384' | 'ecp521' | 'modp2048' | 'modp3072' | 'modp4096' | 'none')[];
+    readonly keyExchange: readonly ('x25519' | 'ecp256' | 'ecp384' | 'ecp521' | 'modp2048' | 'modp3072' | 'modp4096' | 'modp1024' | 'none')[];
+    /** Key exchanges that withstand quantum computers (ML-KEM, RFC 9370), on top of the first when a client offers one. */
+    readonly additionalKeyExchange: readonly ('mlkem768' | 'mlkem1024' | 'mlkem512')[];
     /** After how long the gateway rekeys a child SA by itself; 0s for never. */
     readonly rekey: string;
     /** After how many bytes in one direction a child SA is rekeyed. */
     readonly lifetimeBytes: number;
+  };
+  /** Sessions follow their clients to other addresses (RFC 4555). */
+  readonly mobike: boolean;
+  /** Whether a session may begin without a child SA (RFC 6023). */
+  readonly childless: 'allow' | 'never';
+  /** Another gateway to which clients are sent (RFC 5685), as far as they can be. Left out, they stay. */
+  readonly redirect?: {
+    /** Its domain name or address. */
+    readonly to: string;
+    /** overloaded sends clients away while a pod is at its limits, always also those that are connected. */
+    readonly when: 'always' | 'overloaded';
   };
   /** How a silent client is noticed. */
   readonly dpd: {

@@ -6,6 +6,7 @@ const kinds = {
   VpnGateway: { apiVersion: API_VERSION, plural: 'vpngateways', namespaced: true },
   TicketKey: { apiVersion: API_VERSION, plural: 'ticketkeys', namespaced: true },
   Secret: { apiVersion: 'v1', plural: 'secrets', namespaced: true },
+  ConfigMap: { apiVersion: 'v1', plural: 'configmaps', namespaced: true },
   Service: { apiVersion: 'v1', plural: 'services', namespaced: true },
   ServiceAccount: { apiVersion: 'v1', plural: 'serviceaccounts', namespaced: true },
   Pod: { apiVersion: 'v1', plural: 'pods', namespaced: true },

@@ -95,9 +95,9 @@ function fieldOf(pod: Manifest, field: string): string {
 const expand = (text: string, env: Readonly<Record<string, string>>): string =>
   text.replace(/\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)/g, (whole, name) => (whole === '$$' ? '$' : (env[name] ?? whole)));
 
-/** A path below a mount, alone or after `=`. */
+/** A path below a mount, alone or after `--option=` or `name=`. */
 function relocate(text: string, mounts: readonly { readonly at: string; readonly is: string }[]): string {
-  const [, option = '', path = ''] = /^(--[^=]+=)?(.*)$/s.exec(text) ?? [];
+  const [, option = '', path = ''] = /^((?:[^=/]+=)+)?(.*)$/s.exec(text) ?? [];
   const longest = mounts
     .filter(({ at }) => path === at || path.startsWith(`${at}/`))
     .sort((a, b) => b.at.length - a.at.length)[0];

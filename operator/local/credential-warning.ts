@@ -3,6 +3,7 @@
 import type { VpnGateway } from '../../crds/v1alpha1/vpngateway.ts';
 import { parsePreSharedKeys } from '../../sidecar/contract/pre-shared-keys.ts';
 import type { Problem } from '../../sidecar/contract/problem.ts';
+import { credentials } from '../plan/manifests/credentials.ts';
 import { isGateway } from '../resource.ts';
 import { isMapping } from './field-ownership.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -15,12 +16,27 @@ export function warningsAbout(store: ObjectStore): readonly Problem[] {
     .flatMap((gateway) => credentialProblems(gateway, store));
 }
 
-function credentialProblems({ spec, metadata }: VpnGateway, store: ObjectStore): readonly Problem[] {
+function credentialProblems(gateway: VpnGateway, store: ObjectStore): readonly Problem[] {
+  return [...missingObjects(gateway, store), ...preSharedKeyProblems(gateway, store)];
+}
+
+function missingObjects(gateway: VpnGateway, store: ObjectStore): readonly Problem[] {
+  const { namespace, name: file } = gateway.metadata;
+  return credentials(gateway).flatMap(({ field, objects }) =>
+    objects.flatMap((object) => {
+      const [kind = '', name = ''] = object.split(' ');
+      if (store.get({ apiVersion: 'v1', kind, namespace, name })) return [];
+      const place = { file: `VpnGateway ${file}`, path: `spec.${field}` };
+      return [{ ...place, message: `there is no ${kind} "${name}"`, remedy: 'add its manifest to the directory' }];
+    }),
+  );
+}
+
+function preSharedKeyProblems({ spec, metadata }: VpnGateway, store: ObjectStore): readonly Problem[] {
   const name = spec.authentication.psk?.secretRef.name;
-  if (name === undefined) return [];
-  const secret = store.get({ apiVersion: 'v1', kind: 'Secret', namespace: metadata.namespace, name });
-  const place = { file: `VpnGateway ${metadata.name}`, path: 'spec.authentication.psk.secretRef.name' };
-  if (!secret) return [{ ...place, message: `there is no Secret "${name}"`, remedy: 'add its manifest to the directory' }];
+  const secret = name && store.get({ apiVersion: 'v1', kind: 'Secret', namespace: metadata.namespace, name });
+  if (!secret) return [];
+  const place = { file: `VpnGateway ${metadata.name}`, path: 'spec.authentication.psk.secretRef' };
   const files = Object.entries(isMapping(secret['data']) ? secret['data'] : {}).filter(([entry]) => entry.endsWith('.yaml'));
   if (files.length === 0) {
     return [

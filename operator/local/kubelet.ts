@@ -28,7 +28,7 @@ export class Kubelet {
   }
 
   #changed({ kind, before, after }: Change): void {
-    if (kind === 'Secret') for (const pod of this.#pods.values()) pod.secretsChanged();
+    if (kind === 'Secret' || kind === 'ConfigMap') for (const pod of this.#pods.values()) pod.sourcesChanged();
     if (kind !== 'Pod') return;
     const uid = (after ?? before)?.metadata.uid ?? '';
     const known = this.#pods.get(uid);

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { Controller } from '../controller.ts';
 import { freshKey } from '../fresh-key.ts';
 import { apiVersionOf, isKind } from '../kube/kind.ts';
+import { credentials } from '../plan/manifests/credentials.ts';
 import type { Manifest, Ref } from '../plan/plan.ts';
 import { ask } from '../pod-question.ts';
 import { readReport } from '../report.ts';
@@ -86,7 +87,7 @@ export class LocalCluster {
     this.#events = new EventLog((event) => this.#tell(fromEvent(event)));
     store.watch((change) => {
       for (const happening of fromChange(change)) this.#tell(happening);
-      if (change.kind === 'Secret' && change.after)
+      if ((change.kind === 'Secret' || change.kind === 'ConfigMap') && change.after)
         this.#expectNews(change.after, { ...POD_TIMING, ...options.podTiming }.projectionMs);
     });
     this.#sets = new StatefulSets(store);
@@ -260,10 +261,10 @@ export class LocalCluster {
     this.#tell({ event: 'stopped' });
   }
 
-  /** Pods say what they think of a Secret only when asked, and on a cluster that is once a minute. */
-  #expectNews({ metadata: { namespace, name } }: Manifest, projectionMs: number): void {
+  /** Pods say what they think of a credential only when asked, and on a cluster that is once a minute. */
+  #expectNews({ kind, metadata: { namespace, name } }: Manifest, projectionMs: number): void {
     for (const gateway of this.#store.list('VpnGateway', { namespace }).filter(isGateway)) {
-      if (gateway.spec.authentication.psk?.secretRef.name !== name) continue;
+      if (!credentials(gateway).some(({ objects }) => objects.includes(`${kind} ${name}`))) continue;
       this.#controller.lookAgain({ kind: 'VpnGateway', namespace, name: gateway.metadata.name }, projectionMs + RELOAD_MS);
     }
   }

@@ -18,7 +18,7 @@ import { type Exit, PodProcess } from './pod-process.ts';
 import { type PodState, podStatus } from './pod-status.ts';
 import { keepProbing } from './probe.ts';
 import { project } from './projection.ts';
-import { VolumeMissing, volumesOf } from './volume.ts';
+import { type SourceKind, VolumeMissing, volumesOf } from './volume.ts';
 
 export interface PodTiming {
   /** After the first crash; kubelets need about a second to notice. */
@@ -28,7 +28,7 @@ export interface PodTiming {
   readonly longestBackoffMs: number;
   /** A container that ran so long begins anew with the first. */
   readonly resetMs: number;
-  /** How late a changed Secret is in the files of a pod that nobody touches. */
+  /** How late a changed Secret or ConfigMap is in the files of a pod that nobody touches. */
   readonly projectionMs: number;
   readonly readyPollMs: number;
 }
@@ -104,7 +104,7 @@ export class LocalPod {
     else if (touched) this.#projectAgain();
   }
 
-  secretsChanged(): void {
+  sourcesChanged(): void {
     if (this.#ending) return;
     if (!this.#process && this.#state.restarts === 0) this.#begin();
     this.#cancelProjection ??= this.#at.clock.after(this.#at.timing.projectionMs, () => this.#projectAgain());
@@ -220,8 +220,8 @@ export class LocalPod {
 
   #project(): void {
     const { namespace } = this.#pod.metadata;
-    const secret = (name: string) => this.#at.store.get({ apiVersion: 'v1', kind: 'Secret', namespace, name });
-    for (const { name, files } of volumesOf(this.#pod, secret)) project(this.#volume(name), files, this.#stamp());
+    const find = (kind: SourceKind, name: string) => this.#at.store.get({ apiVersion: 'v1', kind, namespace, name });
+    for (const { name, files } of volumesOf(this.#pod, find)) project(this.#volume(name), files, this.#stamp());
   }
 
   #stamp(): string {

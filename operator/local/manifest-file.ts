@@ -12,7 +12,7 @@ import { toManifest } from './object-store.ts';
 export type Lookup = (ref: Ref) => Manifest | undefined;
 
 /** The kinds that users write here. */
-export const USER_KINDS = ['VpnGateway', 'TicketKey', 'Secret'] as const;
+export const USER_KINDS = ['VpnGateway', 'TicketKey', 'Secret', 'ConfigMap'] as const;
 
 export function parseManifests(file: string, text: string, lookup: Lookup): Parsed<readonly Manifest[]> {
   const place = new Place(file);
@@ -27,6 +27,7 @@ export function parseManifests(file: string, text: string, lookup: Lookup): Pars
 
 export function parseManifest(file: string, document: unknown, lookup: Lookup): Parsed<Manifest> {
   if (isMapping(document) && document['kind'] === 'Secret') return parseSecret(file, document);
+  if (isMapping(document) && document['kind'] === 'ConfigMap') return parseConfigMap(file, document);
   if (isMapping(document) && !USER_KINDS.some((kind) => kind === document['kind'])) return refuseKind(file);
   const validated = validate(file, document, oldOf(document, lookup));
   return validated.ok ? { ok: true, value: toManifest(validated.value) } : validated;
@@ -66,33 +67,43 @@ const isApplied = (object: Manifest): object is Manifest & (Applied<VpnGateway> 
 /** With `stringData` in `data`, so that an entry that is taken out of the file goes away. */
 function parseSecret(file: string, document: Readonly<Record<string, unknown>>): Parsed<Manifest> {
   const place = new Place(file);
-  const { data, stringData, metadata, type } = document;
-  const given = isMapping(metadata) ? metadata : {};
+  const { data, stringData, type } = document;
+  const metadata = checkObject(document, SECRET_FIELDS, place);
+  const entries = { ...encoded(data, place.at('data')), ...texts(stringData, place.at('stringData')) };
+  if (place.problems.length > 0) return { ok: false, problems: place.problems };
+  return { ok: true, value: toManifest({ apiVersion: 'v1', kind: 'Secret', metadata, type: type ?? 'Opaque', data: entries }) };
+}
+
+function parseConfigMap(file: string, document: Readonly<Record<string, unknown>>): Parsed<Manifest> {
+  const place = new Place(file);
+  const metadata = checkObject(document, CONFIG_MAP_FIELDS, place);
+  const data = entriesOf(document['data'], place.at('data'), (text) => text);
+  const binaryData = encoded(document['binaryData'], place.at('binaryData'));
+  if (place.problems.length > 0) return { ok: false, problems: place.problems };
+  return { ok: true, value: toManifest({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data, binaryData }) };
+}
+
+function checkObject(document: Readonly<Record<string, unknown>>, fields: readonly string[], place: Place) {
+  const given = isMapping(document['metadata']) ? document['metadata'] : {};
   const { name, namespace = 'default', labels, annotations } = given;
   if (typeof name !== 'string' || !NAME.test(name)) place.at('metadata').at('name').refuse('missing or not a name', NAME_REMEDY);
   if (typeof namespace !== 'string' || !NAME.test(namespace))
     place.at('metadata').at('namespace').refuse('not a name', NAME_REMEDY);
   for (const field of Object.keys(document)) {
-    if (!SECRET_FIELDS.includes(field))
-      place.at(field).refuse('unknown field', `remove it; the fields here are ${SECRET_FIELDS.join(', ')}`);
+    if (!fields.includes(field)) place.at(field).refuse('unknown field', `remove it; the fields here are ${fields.join(', ')}`);
   }
-  const entries = { ...encoded(data, place.at('data')), ...texts(stringData, place.at('stringData')) };
-  if (place.problems.length > 0) return { ok: false, problems: place.problems };
-  const own = {
+  return {
     name,
     namespace,
     labels: isMapping(labels) ? labels : {},
     annotations: isMapping(annotations) ? annotations : {},
-  };
-  return {
-    ok: true,
-    value: toManifest({ apiVersion: 'v1', kind: 'Secret', metadata: own, type: type ?? 'Opaque', data: entries }),
   };
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const NAME_REMEDY = 'write lower-case letters, digits and hyphens, beginning and ending with a letter or digit';
 const SECRET_FIELDS: readonly string[] = ['apiVersion', 'kind', 'metadata', 'type', 'data', 'stringData', 'immutable'];
+const CONFIG_MAP_FIELDS: readonly string[] = ['apiVersion', 'kind', 'metadata', 'data', 'binaryData', 'immutable'];
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 function encoded(data: unknown, place: Place): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-/** What files a pod's volumes hold, from the Secrets that they name. */
+/** What files a pod's volumes hold, from the Secrets and ConfigMaps that they name. */
 import type { Manifest } from '../plan/plan.ts';
 import { isMapping, type Json } from './field-ownership.ts';
 import { mappings, specOf } from './pod-object.ts';
@@ -9,41 +9,59 @@ export interface Volume {
   readonly files: Files;
 }
 
-/** Asks for a Secret of the pod's namespace. */
-export type SecretByName = (name: string) => Manifest | undefined;
+/** Asks for an object of the pod's namespace. */
+export type ObjectByName = (kind: SourceKind, name: string) => Manifest | undefined;
+export type SourceKind = 'Secret' | 'ConfigMap';
 
 /** Why a pod cannot have its volumes (yet); the message is one for people. */
 export class VolumeMissing extends Error {}
 
-/** Throws VolumeMissing for a Secret or an entry that is not there and not optional. */
-export function volumesOf(pod: Manifest, secret: SecretByName): readonly Volume[] {
+/** Throws VolumeMissing for an object or an entry that is not there and not optional. */
+export function volumesOf(pod: Manifest, find: ObjectByName): readonly Volume[] {
   return mappings(specOf(pod)['volumes']).map((volume) => ({
     name: `${volume['name']}`,
-    files: new Map(filesOf(volume, secret)),
+    files: new Map(filesOf(volume, find)),
   }));
 }
 
-function filesOf(volume: Readonly<Record<string, Json>>, secret: SecretByName): readonly (readonly [string, Uint8Array])[] {
-  const { secret: single, projected } = volume;
-  if (isMapping(single)) return secretFiles({ ...single, name: single['secretName'] }, secret);
+type NamedFiles = readonly (readonly [string, Uint8Array])[];
+
+function filesOf(volume: Readonly<Record<string, Json>>, find: ObjectByName): NamedFiles {
+  const { secret, configMap, projected } = volume;
+  if (isMapping(secret)) return objectFiles('Secret', { ...secret, name: secret['secretName'] }, find);
+  if (isMapping(configMap)) return objectFiles('ConfigMap', configMap, find);
   if (!isMapping(projected)) return []; // emptyDir and whatever else begins empty
-  return mappings(projected['sources']).flatMap(({ secret: source }) => (isMapping(source) ? secretFiles(source, secret) : []));
+  return mappings(projected['sources']).flatMap((source) => [
+    ...(isMapping(source['secret']) ? objectFiles('Secret', source['secret'], find) : []),
+    ...(isMapping(source['configMap']) ? objectFiles('ConfigMap', source['configMap'], find) : []),
+  ]);
 }
 
-function secretFiles(source: Readonly<Record<string, Json>>, secret: SecretByName): readonly (readonly [string, Uint8Array])[] {
+function objectFiles(kind: SourceKind, source: Readonly<Record<string, Json>>, find: ObjectByName): NamedFiles {
   const { name, items, optional } = source;
-  const object = secret(`${name}`);
+  const object = find(kind, `${name}`);
   if (!object && optional !== true) {
-    throw new VolumeMissing(`Secret "${name}" is not there; create it, for instance as another file in the manifests' directory`);
+    throw new VolumeMissing(
+      `${kind} "${name}" is not there; create it, for instance as another file in the manifests' directory`,
+    );
   }
-  const data = isMapping(object?.['data']) ? object['data'] : {};
-  const wanted = items === undefined ? Object.keys(data).map((key) => ({ key, path: key })) : mappings(items);
+  const data = object ? contentOf(object) : new Map<string, Uint8Array>();
+  const wanted = items === undefined ? [...data.keys()].map((key) => ({ key, path: key })) : mappings(items);
   return wanted.flatMap(({ key, path }) => {
-    const text = data[`${key}`];
-    if (typeof text === 'string') return [[safePath(`${path}`), Buffer.from(text, 'base64')] as const];
+    const bytes = data.get(`${key}`);
+    if (bytes) return [[safePath(`${path}`), bytes] as const];
     if (optional === true || !object) return [];
-    throw new VolumeMissing(`Secret "${name}" has no entry "${key}"; add it`);
+    throw new VolumeMissing(`${kind} "${name}" has no entry "${key}"; add it`);
   });
+}
+
+/** The text of a ConfigMap stands there as it is, that of Secrets and binary data in base64. */
+function contentOf({ kind, ...object }: Manifest): ReadonlyMap<string, Uint8Array> {
+  const entries = (field: string, encoding: 'utf8' | 'base64') =>
+    Object.entries(isMapping(object[field]) ? object[field] : {}).map(
+      ([key, text]) => [key, Buffer.from(`${text}`, encoding)] as const,
+    );
+  return new Map([...entries('data', kind === 'Secret' ? 'base64' : 'utf8'), ...entries('binaryData', 'base64')]);
 }
 
 function safePath(path: string): string {

@@ -1,6 +1,10 @@
 /** Why a gateway is not ready: an ordered chain, of which the first link that fails explains it, with what to do. */
+import { encodeGatewayConfig, parseGatewayConfig } from '../../sidecar/contract/gateway-yaml.ts';
+import { formatProblem } from '../../sidecar/contract/problem.ts';
 import { hasAcknowledged } from './acknowledgements.ts';
 import type { GatewayFacts } from './facts.ts';
+import { gatewayConfig } from './gateway-config.ts';
+import { credentials } from './manifests/credentials.ts';
 import { owns, ownsOrMayAdopt } from './manifests/ownership.ts';
 import { ownRing } from './names.ts';
 import type { Check, Failing, Pod, Reason } from './plan.ts';
@@ -15,7 +19,13 @@ export const firstFailing = <O>(checks: readonly Check<O>[], observed: O): Faili
 };
 
 /** As long as one of these fails, nothing is changed: what runs goes on. */
-export const blocking: readonly Check<GatewayFacts>[] = [namesAreFree, dataplaneIsThere, ticketKeyIsThere, ringIsThere];
+export const blocking: readonly Check<GatewayFacts>[] = [
+  namesAreFree,
+  dataplaneIsThere,
+  configIsGood,
+  ticketKeyIsThere,
+  ringIsThere,
+];
 
 /** What was asked for has been written; these say whether it works. */
 export const working: readonly Check<GatewayFacts>[] = [
@@ -47,6 +57,14 @@ function dataplaneIsThere({ gateway: { spec } }: GatewayFacts): Failing | undefi
   return stuck('DataplaneUnsupported', `this version has no ${spec.dataplane} data plane. Set spec.dataplane to userspace.`);
 }
 
+/** What the schema cannot see, and a spec of an earlier version of it: pods would refuse such a file, and keep what they have. */
+function configIsGood({ gateway, policy, wanted, observed: { placement } }: GatewayFacts): Failing | undefined {
+  const config = gatewayConfig(gateway, policy.ticketLifetimeMs, wanted, placement);
+  const parsed = parseGatewayConfig('spec', encodeGatewayConfig(config));
+  if (parsed.ok) return undefined;
+  return stuck('ConfigRefused', parsed.problems.slice(0, 3).map(formatProblem).map(line).join('. '));
+}
+
 function ticketKeyIsThere({ gateway: { spec, metadata }, observed: { ticketKey } }: GatewayFacts): Failing | undefined {
   if (!spec.ticketKeyRef || ticketKey) return undefined;
   const { name } = spec.ticketKeyRef;
@@ -66,11 +84,15 @@ function podsAreAllowed({ observed: { createFailure }, gateway: { metadata } }: 
   return waiting('PodsForbidden', `pods cannot be created: ${line(createFailure)}. ${remedy}`);
 }
 
-function podsReportNoFault({ alive }: GatewayFacts): Failing | undefined {
+function podsReportNoFault({ alive, gateway }: GatewayFacts): Failing | undefined {
   const [pod] = alive.filter(({ report }) => report && report.faults.length > 0);
   if (!pod) return undefined;
   const faults = (pod.report?.faults ?? []).map(line).join('; ');
-  return waiting('PodsReportFaults', `pod ${pod.name} says: ${faults}. Correct what it names; pods load it by themselves.`);
+  const places = credentials(gateway)
+    .filter(({ title }) => pod.report?.faults.some((fault) => fault.startsWith(title)))
+    .map(({ field, objects }) => `${objects.join(' and ')} (spec.${field})`);
+  const remedy = places.length > 0 ? `Correct ${listed(places)}` : 'Correct what it names';
+  return waiting('PodsReportFaults', `pod ${pod.name} says: ${faults}. ${remedy}; pods load it by themselves.`);
 }
 
 function podsDoNotFail({ alive }: GatewayFacts): Failing | undefined {

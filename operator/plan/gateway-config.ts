@@ -2,9 +2,9 @@
 import { parseSpan } from '../../crds/v1alpha1/time.ts';
 import type { VpnGateway, VpnGatewaySpec } from '../../crds/v1alpha1/vpngateway.ts';
 import { ADDITIONAL_KEY_EXCHANGE, ENCRYPTION, INTEGRITY, KEY_EXCHANGE, PRF } from '../../sidecar/contract/algorithms.ts';
-import { DEFAULT_RULES } from '../../sidecar/contract/authentication-yaml.ts';
 import type { GatewayConfig, Retransmit } from '../../sidecar/contract/gateway-config.ts';
 import { parseIdentity } from '../../sidecar/contract/identity.ts';
+import { authenticationRules, radiusConfig } from './authentication.ts';
 import type { Placement } from './plan.ts';
 
 /** Gives up after half a minute. */
@@ -31,13 +31,13 @@ export function gatewayConfig(
     slices: spec.maxReplicas,
     dns: spec.dns ?? [],
     routes: spec.routes,
-    authentication: DEFAULT_RULES,
-    radius: undefined,
-    domains: [],
-    revocation: 'ifKnown',
-    mobike: true,
-    childless: 'allow',
-    redirect: undefined,
+    domains: spec.domains ?? [],
+    authentication: authenticationRules(spec),
+    radius: radiusConfig(gateway),
+    revocation: spec.authentication.revocation,
+    mobike: spec.mobike,
+    childless: spec.childless,
+    redirect: spec.redirect && { to: parseIdentity(spec.redirect.to), when: spec.redirect.when },
     ike: ike(spec),
     esp: esp(spec),
     tickets: {
@@ -56,16 +56,16 @@ export function gatewayConfig(
 const peerHost = ({ metadata }: VpnGateway, { peerHost: template }: Placement): string =>
   template.replaceAll('{name}', metadata.name).replaceAll('{namespace}', metadata.namespace);
 
-const ike = ({ ike, dpd, limits }: VpnGatewaySpec): GatewayConfig['ike'] => ({
+const ike = ({ ike, dpd, limits, authentication }: VpnGatewaySpec): GatewayConfig['ike'] => ({
   algorithms: {
     encryption: ike.encryption.map((word) => ENCRYPTION[word]),
     integrity: ike.integrity.map((word) => INTEGRITY[word]),
     prf: ike.prf.map((word) => PRF[word]),
     keyExchange: ike.keyExchange.map((word) => KEY_EXCHANGE[word]),
-    additionalKeyExchange: Object.values(ADDITIONAL_KEY_EXCHANGE),
+    additionalKeyExchange: ike.additionalKeyExchange.map((word) => ADDITIONAL_KEY_EXCHANGE[word]),
   },
-  postQuantum: 'any',
-  ppk: 'ifKnown',
+  postQuantum: ike.postQuantum,
+  ppk: authentication.ppk?.required ? 'required' : 'ifKnown',
   rekeyMs: parseSpan(ike.rekey),
   reauthenticationMs: parseSpan(ike.reauthentication),
   halfOpenMs: parseSpan(ike.halfOpen),
@@ -83,7 +83,7 @@ const esp = ({ esp, dataplane }: VpnGatewaySpec): GatewayConfig['esp'] => ({
     integrity: esp.integrity.map((word) => INTEGRITY[word]),
     prf: [],
     keyExchange: esp.keyExchange.map((word) => (word === 'none' ? NO_KEY_EXCHANGE : KEY_EXCHANGE[word])),
-    additionalKeyExchange: [],
+    additionalKeyExchange: esp.additionalKeyExchange.map((word) => ADDITIONAL_KEY_EXCHANGE[word]),
   },
   rekeyMs: parseSpan(esp.rekey),
   lifetimeBytes: esp.lifetimeBytes,

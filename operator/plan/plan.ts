@@ -153,6 +153,7 @@ export type Reason =
   | 'Deleting'
   | 'NameTaken'
   | 'DataplaneUnsupported'
+  | 'ConfigRefused'
   | 'TicketKeyMissing'
   | 'KeyRingPending'
   | 'KeyRingMissing'

@@ -171,7 +171,107 @@ describe('a manifest', () => {
     [
       'has no way to authenticate',
       gateway({ authentication: {} }),
-      'x.yaml: spec.authentication: empty; add one of the fields psk',
+      'x.yaml: spec.authentication: nobody could come in; add psk, eap, radius, or certificate with authorities',
+    ],
+    [
+      'has a rule whose credential is not given',
+      gateway({
+        authentication: {
+          psk: { secretRef: { name: 'users' } },
+          rules: [
+            { name: 'a', method: 'eap-mschapv2' },
+            { name: 'b', method: 'certificate' },
+            { name: 'c', method: 'eap-radius' },
+          ],
+        },
+      }),
+      "x.yaml: spec.authentication.rules: a rule has the method certificate or eap-tls, which needs the gateway's certificate and authorities; add certificate and authorities or remove the rule",
+      'x.yaml: spec.authentication.rules: a rule has the method eap-mschapv2, but there are no users; add eap.secretRef or remove the rule',
+      'x.yaml: spec.authentication.rules: a rule has the method eap-radius, but there is no RADIUS server; add radius.servers or remove the rule',
+    ],
+    [
+      'has a rule for pre-shared keys and none of them',
+      gateway({
+        authentication: {
+          certificate: { secretRef: { name: 'tls' } },
+          authorities: [{ name: 'ca', secretRef: { name: 'ca' } }],
+          rules: [{ name: 'a', method: 'psk' }],
+        },
+      }),
+      'x.yaml: spec.authentication.rules: a rule has the method psk, but there are no pre-shared keys; add psk.secretRef or remove the rule',
+    ],
+    [
+      'has EAP without a certificate of its own',
+      gateway({
+        authentication: {
+          eap: { secretRef: { name: 'users' } },
+          radius: { servers: [{ host: 'r', secretRef: { name: 'r' } }] },
+          rules: [{ name: 'a', method: 'eap-radius' }],
+        },
+      }),
+      'x.yaml: spec.authentication.eap: with eap the gateway proves itself by a certificate; add certificate.secretRef',
+      'x.yaml: spec.authentication.radius: with radius the gateway proves itself by a certificate; add certificate.secretRef, or set eapOnly in each rule with eap-radius',
+    ],
+    [
+      'has rules that name what is not there',
+      gateway({
+        authentication: {
+          certificate: { secretRef: { name: 'tls' } },
+          authorities: [{ name: 'ca', secretRef: { name: 'ca' } }],
+          rules: [{ name: 'a', method: 'certificate', authorities: ['ac'] }],
+        },
+      }),
+      'x.yaml: spec.authentication.rules: a rule names an authority that is not there; write names of authentication.authorities',
+    ],
+    [
+      'has a rule with a pool of somebody else',
+      gateway({
+        authentication: {
+          psk: { secretRef: { name: 'users' } },
+          rules: [{ name: 'a', method: 'psk', pools: ['10.9.0.0/24'] }],
+        },
+      }),
+      'x.yaml: spec.authentication.rules: a rule names a pool that the gateway does not have; write a cidr of spec.pools',
+    ],
+    [
+      'has rules with what they have no use for',
+      gateway({
+        authentication: {
+          psk: { secretRef: { name: 'users' } },
+          certificate: { secretRef: { name: 'tls' } },
+          authorities: [{ name: 'ca', secretRef: { name: 'ca' } }],
+          rules: [
+            { name: 'a', method: 'psk', authorities: ['ca'], eapOnly: true, rekey: '10s', reauthentication: '1m' },
+            { name: 'b', method: 'psk', identities: ['*a*b*c*d*e*f*g*h*i*'] },
+          ],
+        },
+      }),
+      'x.yaml: spec.authentication.rules[0].authorities: authorities are for the methods certificate and eap-tls; remove them',
+      'x.yaml: spec.authentication.rules[0].eapOnly: eapOnly is for methods of EAP; remove it',
+      'x.yaml: spec.authentication.rules[0].rekey: the rekey time of a rule is too short; write 0s (never) or at least 1m',
+      'x.yaml: spec.authentication.rules[0].reauthentication: the reauthentication time of a rule is too short; write at least 5m',
+      'x.yaml: spec.authentication.rules[1].identities[0]: not of the right form: "*a*b*c*d*e*f*g*h*i*"; write it as the pattern ^[!-)+-~]*([*][!-)+-~]*){0,8}$ says',
+    ],
+    [
+      'has an authority from nowhere',
+      gateway({ authentication: { certificate: { secretRef: { name: 'tls' } }, authorities: [{ name: 'ca' }] } }),
+      'x.yaml: spec.authentication.authorities[0]: neither or both of secretRef and configMapRef; write one of them',
+    ],
+    [
+      'has a RADIUS server that may never answer',
+      gateway({
+        authentication: {
+          certificate: { secretRef: { name: 'tls' } },
+          radius: { servers: [{ host: 'r', secretRef: { name: 'r' } }], timeout: '2m', interim: '10s' },
+        },
+      }),
+      'x.yaml: spec.authentication.radius.timeout: radius.timeout is out of bounds; write 1s to 1m',
+      'x.yaml: spec.authentication.radius.interim: radius.interim is out of bounds; write 0s (what the server says) or 1m to 24h',
+    ],
+    [
+      'sends clients to a person',
+      gateway({ redirect: { to: 'alice@example.com' } }),
+      'x.yaml: spec.redirect.to: not a domain name or address: "alice@example.com"; write for instance vpn2.example.com or 192.0.2.7',
     ],
     [
       'has an identity that is none',

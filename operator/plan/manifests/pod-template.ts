@@ -5,6 +5,7 @@ import { configSecret, KEY_RING_LABEL, ringRef, TEMPLATE_LABEL } from '../names.
 import type { Placement } from '../plan.ts';
 import { KEY_RING_FILE } from '../ring-secret.ts';
 import { CONFIG_FILE } from './config-secret.ts';
+import { credentialFlags, credentialMounts, credentialVolumes } from './credentials.ts';
 import { gatewayLabels, selectorOf } from './ownership.ts';
 
 export interface PodTemplate {
@@ -27,7 +28,7 @@ export function podTemplate(gateway: VpnGateway, placement: Placement): PodTempl
 /** A user without a name, as distroless images have it. */
 const NOBODY = 65_532;
 const GROUP_READABLE = 0o440;
-const MOUNTS = { config: '/etc/rekindle/config', ring: '/etc/rekindle/key-ring', psk: '/etc/rekindle/credentials/psk' } as const;
+const MOUNTS = { config: '/etc/rekindle/config', ring: '/etc/rekindle/key-ring' } as const;
 
 function podSpec(gateway: VpnGateway, placement: Placement) {
   const { pod, terminationGracePeriodSeconds } = gateway.spec;
@@ -70,7 +71,7 @@ function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpP
     args: [
       ...['--config', `${MOUNTS.config}/${CONFIG_FILE}`],
       ...['--key-ring', `${MOUNTS.ring}/${KEY_RING_FILE}`],
-      ...['--psk-dir', MOUNTS.psk],
+      ...credentialFlags(gateway),
       '--ordinal-from-hostname',
     ],
     env: [fieldRef('POD_NAME', 'metadata.name'), fieldRef('POD_UID', 'metadata.uid'), fieldRef('POD_IP', 'status.podIP')],
@@ -85,7 +86,10 @@ function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpP
     startupProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1, failureThreshold: 60 },
     livenessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
     readinessProbe: { httpGet: { path: '/readyz', port: 'http' }, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
-    volumeMounts: Object.entries(MOUNTS).map(([volume, mountPath]) => ({ name: volume, mountPath, readOnly: true })),
+    volumeMounts: [
+      ...Object.entries(MOUNTS).map(([volume, mountPath]) => ({ name: volume, mountPath, readOnly: true })),
+      ...credentialMounts(gateway),
+    ],
   };
 }
 
@@ -99,16 +103,11 @@ function resources({ spec: { pod, userspace } }: VpnGateway) {
 
 /** Whole Secrets, never by subPath: only so does the kubelet renew them in a running pod. */
 function volumes(gateway: VpnGateway) {
-  const secret = (name: string, secretName: string, more = {}) => ({
-    name,
-    secret: { secretName, defaultMode: GROUP_READABLE, ...more },
-  });
-  const { psk } = gateway.spec.authentication;
+  const secret = (name: string, secretName: string) => ({ name, secret: { secretName, defaultMode: GROUP_READABLE } });
   return [
     secret('config', configSecret(gateway.metadata.name)),
     secret('ring', ringRef(gateway).name),
-    // Optional, so that the pod starts and can say by name what is missing.
-    ...(psk ? [secret('psk', psk.secretRef.name, { optional: true })] : []),
+    ...credentialVolumes(gateway),
   ];
 }
 

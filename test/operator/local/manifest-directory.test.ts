@@ -108,7 +108,7 @@ describe('manifest directory', { timeout: 10_000 }, () => {
     const { said, write } = begin({ 'a.yaml': GATEWAY });
     assert.match(
       said().at(-1) ?? '',
-      /^doubt VpnGateway office: spec\.authentication\.psk\.secretRef\.name: there is no Secret "users"; add/,
+      /^doubt VpnGateway office: spec\.authentication\.psk\.secretRef: there is no Secret "users"; add/,
     );
     write('b.yaml', SECRET.replace('correct-horse-battery-staple', "''"));
     const doubts = said().filter((line) => line.startsWith('doubt'));
@@ -134,7 +134,7 @@ describe('manifest file', { timeout: 10_000 }, () => {
     assert.deepEqual(problems(text), [
       'm.yaml: secretdata: unknown field; remove it; the fields here are apiVersion, kind, metadata, type, data, stringData, immutable',
       'm.yaml: data.k: not base64; write plain text under stringData instead',
-      'm.yaml: kind: not a kind that the local mode knows; write one of VpnGateway, TicketKey, Secret',
+      'm.yaml: kind: not a kind that the local mode knows; write one of VpnGateway, TicketKey, Secret, ConfigMap',
     ]);
   });
 

@@ -73,7 +73,16 @@ const users: Manifest = {
   data: { 'a.yaml': 'YQ==', 'b.yaml': 'Yg==' },
 };
 
-const known = (name: string) => (name === 'users' ? users : undefined);
+const authorities: Manifest = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'ca', namespace: 'vpn' },
+  data: { 'ca.crt': 'PEM' },
+  binaryData: { 'ca.crl': Buffer.from('DER').toString('base64') },
+};
+
+const known = (kind: string, name: string) =>
+  [users, authorities].find((object) => object.kind === kind && object.metadata.name === name);
 
 const shown = (pod: Manifest) =>
   volumesOf(pod, known).map(({ name, files: held }) => [
@@ -93,6 +102,18 @@ describe('volumes', { timeout: 10_000 }, () => {
       ['some', { 'x/b': 'b' }],
       ['scratch', {}],
     ]);
+  });
+
+  it('hold a whole ConfigMap, whose text is not in base64, alone or beside Secrets', () => {
+    const pod = podWith(
+      { name: 'all', configMap: { name: 'ca' } },
+      { name: 'some', projected: { sources: [{ configMap: { name: 'ca' } }, { secret: { name: 'users' } }] } },
+      { name: 'none', configMap: { name: 'users', optional: true } },
+    );
+    const [first, second, third] = shown(pod);
+    assert.deepEqual(first, ['all', { 'ca.crt': 'PEM', 'ca.crl': 'DER' }]);
+    assert.deepEqual(Object.keys(second?.[1] ?? {}).sort(), ['a.yaml', 'b.yaml', 'ca.crl', 'ca.crt']);
+    assert.deepEqual(third, ['none', {}]);
   });
 
   it('are empty when an optional Secret is missing, and say which one when it is not optional', () => {

@@ -11,7 +11,7 @@ export interface Algorithms {
   readonly prf: readonly number[];
   /** For ESP: perfect forward secrecy of children; 0 stands for none. */
   readonly keyExchange: readonly number[];
-  /** RFC 9370: what may come on top, in one exchange after the first, when the peer offers it; empty: nothing. */
+  /** RFC 9370: what may come on top, in exchanges after the first, no method twice, when the peer can; empty: nothing. We offer one such exchange. */
   readonly additionalKeyExchange: readonly number[];
 }
 

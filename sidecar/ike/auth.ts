@@ -2,6 +2,7 @@
 import { prfOf } from './algorithms.ts';
 import type { Context } from './context.ts';
 import type { Prf } from './crypto/cryptography.ts';
+import { intAuth } from './intermediate-auth.ts';
 import type { FirstMessages, Identity, Secured } from './sa.ts';
 import { type Bytes, concat, equalBytes, utf8, Writer } from './wire/bytes.ts';
 
@@ -31,11 +32,11 @@ export function libreswanResumptionAuth(proof: Proof, side: Side, ctx: Cryptogra
 
 export const proves = (expected: Bytes, given: Bytes): boolean => equalBytes(expected, given);
 
-/** InitiatorSignedOctets = RealMessage1 | NonceRData | MACedIDForI, and the mirror of it. */
+/** InitiatorSignedOctets = RealMessage1 | NonceRData | MACedIDForI [| IntAuth], and the mirror of it; RFC 9242 §3.3.2. */
 function signedOctets(proof: Proof, side: Side, identity: Identity, prf: Prf): Bytes {
   const { first } = proof;
   const nonce = side === 'initiator' ? first.nr : first.ni;
-  return concat(first[side], nonce, prf.mac(ownProofKey(proof, side), identityBody(identity)));
+  return concat(first[side], nonce, prf.mac(ownProofKey(proof, side), identityBody(identity)), intAuth(first));
 }
 
 const ownProofKey = (proof: Proof, side: Side): Bytes => (side === 'initiator' ? proof.keys.pi : proof.keys.pr);

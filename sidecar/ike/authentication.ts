@@ -46,7 +46,7 @@ function authenticateSharedKey(phase: HalfOpen, claim: Claim, ctx: Context): Who
     ...{
       credential: { ...SHARED_KEY, psk: pskDigest(secret, ctx.crypto), rule: undefined },
       accounting: undefined,
-      postQuantum: false,
+      postQuantum: phase.postQuantum,
       authenticatedAt: ctx.now,
       reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs),
     },

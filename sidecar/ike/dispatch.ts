@@ -6,6 +6,7 @@ import { ProtocolError } from './error.ts';
 import * as addressUpdate from './exchange/address-update.ts';
 import * as createChildSa from './exchange/create-child-sa.ts';
 import * as ikeAuth from './exchange/ike-auth.ts';
+import * as ikeIntermediate from './exchange/ike-intermediate.ts';
 import * as ikeSaInit from './exchange/ike-sa-init.ts';
 import * as ikeSessionResume from './exchange/ike-session-resume.ts';
 import * as informational from './exchange/informational.ts';
@@ -13,6 +14,7 @@ import * as newChild from './exchange/new-child.ts';
 import * as rekeyChild from './exchange/rekey-child.ts';
 import * as rekeyIke from './exchange/rekey-ike.ts';
 import { newHandshake } from './first-exchange.ts';
+import type { Received } from './intermediate-auth.ts';
 import type { SecuredSa } from './protection.ts';
 import { type IkeSa, type InPhase, type Intent, inPhase, type Path, type PhaseName } from './sa.ts';
 import { event, NOTHING, type Output, type Reply, type Step } from './step.ts';
@@ -22,12 +24,12 @@ import type { Message } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
 import { Exchange, Notify } from './wire/registry.ts';
 
-type Respond<P extends PhaseName> = (sa: InPhase<P>, payloads: readonly Payload[], ctx: Context, from: Path) => Reply;
+type Respond<P extends PhaseName> = (sa: InPhase<P>, payloads: readonly Payload[], ctx: Context, from: Path, received: Received) => Reply;
 type Responders = { readonly [P in PhaseName]?: { readonly [E in Exchange]?: Respond<P> } };
 
 /** Protected requests. */
 const responders: Responders = {
-  halfOpen: { [Exchange.IKE_AUTH]: ikeAuth.respond },
+  halfOpen: { [Exchange.IKE_INTERMEDIATE]: ikeIntermediate.respond, [Exchange.IKE_AUTH]: ikeAuth.respond },
   established: { [Exchange.CREATE_CHILD_SA]: createChildSa.respond, [Exchange.INFORMATIONAL]: informational.respond },
   replaced: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
   closing: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
@@ -39,10 +41,10 @@ function temporaryFailure(): Reply {
 }
 
 /** An authentic, complete request that came `from` there. @throws ProtocolError */
-export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context, from: Path): Reply {
+export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context, from: Path, received: Received): Reply {
   const handler = responders[sa.phase.name]?.[exchange as Exchange] as Respond<PhaseName> | undefined;
   if (!handler) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
-  return handler(sa, payloads, ctx, from);
+  return handler(sa, payloads, ctx, from, received);
 }
 export const UNEXPECTED = 'an exchange that does not belong to this phase';
 
@@ -56,16 +58,25 @@ export function respondFirst(message: Message, datagram: Bytes, path: Path, ctx:
   return step;
 }
 
-/** The answer to our first request, in clear; IKE_AUTH follows at once. @throws ProtocolError */
+/** The answer to our first request, in clear; the next one follows at once. @throws ProtocolError */
 export function concludeFirst(sa: InPhase<'initSent' | 'resumeSent'>, message: Message, datagram: Bytes, ctx: Context): Step {
   const step = inPhase(sa, 'initSent')
     ? ikeSaInit.conclude(sa, message, datagram, ctx)
     : ikeSessionResume.conclude(sa as InPhase<'resumeSent'>, message, datagram, ctx);
-  return step.sa && inPhase(step.sa, 'keyed') ? followedBy(step.outputs, ikeAuth.initiate(step.sa, ctx)) : step;
+  return proceed(step, ctx);
+}
+
+/** What comes before the proof of who we are, as long as there is such a thing. */
+function proceed(step: Step, ctx: Context): Step {
+  if (!step.sa || !inPhase(step.sa, 'keyed')) return step;
+  const [method] = step.sa.phase.pending;
+  const next = method === undefined ? ikeAuth.initiate(step.sa, ctx) : ikeIntermediate.initiate(step.sa, method, ctx);
+  return followedBy(step.outputs, next);
 }
 
 /** An authentic, complete response to our request. @throws ProtocolError */
-export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Context): Step {
+export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Context, received: Received): Step {
+  if (inPhase(sa, 'intermediateSent')) return proceed(ikeIntermediate.conclude(sa, payloads, ctx, received), ctx);
   if (inPhase(sa, 'authSent')) return ikeAuth.conclude(sa, payloads, ctx);
   if (inPhase(sa, 'closing')) return informational.concludeEnd();
   if (!inPhase(sa, 'established') || !sa.phase.exchange) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);

@@ -1,4 +1,5 @@
 /** What both first exchanges begin with and end in: a request, keys, a half-open SA at the responder, one that authenticates next at the initiator (RFC 5723 §4.3.2: "equivalent"). */
+import { keyExchangeOf } from './algorithms.ts';
 import type { HeldTicket } from './connection.ts';
 import type { Context } from './context.ts';
 import { type IkeSeed, ikeKeys } from './crypto/keymat.ts';
@@ -33,6 +34,8 @@ export interface FirstMessage {
 /** Algorithms, and the secret that the keys come of. */
 export interface Agreement<Ticket> {
   readonly suite: IkeSuite;
+  /** Further key exchanges that follow (RFC 9370). */
+  readonly additional: readonly number[];
   readonly secret: { readonly from: 'full'; readonly shared: Bytes } | { readonly from: 'resumption'; readonly oldD: Bytes };
   readonly resumed: Ticket | undefined;
 }
@@ -55,11 +58,11 @@ export function sendFirst(
   return send(sa, [request], ctx);
 }
 
-/** The responder answers, with SPI and nonce of its own after `payloads`, and awaits IKE_AUTH. */
+/** The responder answers, with SPI and nonce of its own after `payloads`, and awaits IKE_INTERMEDIATE or IKE_AUTH. */
 export function respondHalfOpen(
   { message, datagram, nonce: ni, notifies }: FirstMessage,
   path: Path,
-  { suite, secret, resumed }: Agreement<TicketState>,
+  { suite, additional, secret, resumed }: Agreement<TicketState>,
   payloads: readonly Payload[],
   ctx: Context,
 ): Step {
@@ -74,7 +77,8 @@ export function respondHalfOpen(
   const sa: IkeSa = {
     ...{ role: 'responder', spiI, spiR, path, window: newWindow(), connection: undefined },
     phase: {
-      ...{ name: 'halfOpen', suite, resumed },
+      ...{ name: 'halfOpen', suite, resumed, pending: additional, formerKeys: undefined },
+      postQuantum: resumed?.postQuantum ?? keyExchangeOf(ctx.crypto, suite.ke).postQuantum,
       keys: ikeKeys(ctx.crypto, suite, { ...secret, ni, nr, spiI, spiR } satisfies IkeSeed),
       nat: natOf(notifies, message, path, esp.forceEncapsulation, ctx), // RFC 5723 §4.3.2: "determined anew"
       fragmentation: canFragment(notifies),
@@ -86,11 +90,11 @@ export function respondHalfOpen(
   return { sa: answered(sa, 0, [bytes]), outputs: [{ type: 'send', path, bytes }, news] };
 }
 
-/** The initiator has its answer; IKE_AUTH follows, from port 4500 when there is a NAT. */
+/** The initiator has its answer; IKE_INTERMEDIATE or IKE_AUTH follows, from port 4500 when there is a NAT. */
 export function concludeKeyed(
   sa: InPhase<'initSent' | 'resumeSent'>,
   { message, datagram, nonce: nr, notifies }: FirstMessage,
-  { suite, secret, resumed }: Agreement<HeldTicket>,
+  { suite, additional, secret, resumed }: Agreement<HeldTicket>,
   ctx: Context,
 ): Step {
   const { connection, nonce: ni, request, handshake } = sa.phase;
@@ -101,7 +105,8 @@ export function concludeKeyed(
   const keyed: IkeSa = {
     ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
     phase: {
-      ...{ name: 'keyed', suite, connection, nat, resumed },
+      ...{ name: 'keyed', suite, connection, nat, resumed, pending: additional },
+      postQuantum: resumed?.postQuantum ?? keyExchangeOf(ctx.crypto, suite.ke).postQuantum,
       handshake: answeredHandshake(handshake, secret.from === 'full' ? 1 : 0),
       keys: ikeKeys(ctx.crypto, suite, { ...secret, ni, nr, spiI, spiR } satisfies IkeSeed),
       fragmentation: canFragment(notifies),

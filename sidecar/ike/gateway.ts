@@ -151,7 +151,8 @@ export class Gateway {
       throw new ProtocolError('drop', Notify.INVALID_IKE_SPI, UNKNOWN_SPI);
     // RFC 7296 §2.1: "the responder ... MUST ... retransmit its response".
     const known = this.#sas.byFirstRequest(message.spiI, path.remote);
-    if (known && inPhase(known, 'halfOpen') && equalBytes(known.phase.first.initiator, datagram)) return repeat(known, path);
+    if (known && inPhase(known, 'halfOpen') && equalBytes(known.phase.first.initiator, datagram))
+      return known.window.expected === 1 ? repeat(known, path) : NOTHING; // a copy that comes late
     const moved = this.#siblings.firstResponse(message.spiI, datagram, path, ctx.now);
     if (moved) return moved;
     if (!this.#siblings.settled(ctx.now)) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, NOT_READY);
@@ -167,7 +168,8 @@ export class Gateway {
 
   #protected(sa: SecuredSa, message: Message, stage: Stage, ctx: Context): Outputs {
     // The gateway may be sure of us before we are of it: what it asks then comes again, or comes to nothing.
-    if (inPhase(sa, 'authSent') && !message.response) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
+    if (inPhase(sa, 'intermediateSent', 'authSent') && !message.response)
+      throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
     const reception = receive(sa, message, ctx);
     if (reception.is === 'repetition') return repeat(sa, stage.path);
     if (reception.is === 'fragment') return this.#steps.commit(sa, { sa: reception.sa, outputs: NOTHING }, ctx);
@@ -176,9 +178,10 @@ export class Gateway {
     const { sa: heard, outputs } = heardFrom(sa, message, stage.path, ctx);
     stage.authentic = heard;
     stage.outputs = outputs;
-    if (message.response) return [...outputs, ...this.#steps.commit(sa, dispatch.conclude(concluded(heard), payloads, ctx), ctx)];
+    if (message.response)
+      return [...outputs, ...this.#steps.commit(sa, dispatch.conclude(concluded(heard), payloads, ctx, reception), ctx)];
     const asked = this.#decided(heard, payloads, stage, ctx);
-    const reply = dispatch.respond(asked, message.exchange, payloads, ctx, stage.path);
+    const reply = dispatch.respond(asked, message.exchange, payloads, ctx, stage.path, reception);
     return [...stage.outputs, ...this.#steps.commit(asked, this.#reply(asked, message, stage.path, reply, ctx), ctx)];
   }
 

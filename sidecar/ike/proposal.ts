@@ -3,29 +3,51 @@ import type { Algorithms } from '../contract/gateway-config.ts';
 import type { EspSuite, IkeSuite } from './crypto/suite.ts';
 import { ProtocolError } from './error.ts';
 import { accepted, inconsistent } from './proposal-answer.ts';
-import { AEADS, type Cipher, choose } from './proposal-choice.ts';
+import { ADDITIONAL, AEADS, type Cipher, choose } from './proposal-choice.ts';
 import { type Bytes, EMPTY, hex, Reader, Writer } from './wire/bytes.ts';
 import type { PayloadOf, Proposal, Transform } from './wire/payload.ts';
 import { Esn, Ke, Notify, Protocol, TransformType } from './wire/registry.ts';
 
-/** `spi`: of the new IKE SA when this rekeys one; none in IKE_SA_INIT. */
-export const ikeProposals = (algorithms: Algorithms, spi: Bytes = EMPTY): Proposal[] =>
-  proposals(Protocol.IKE, spi, algorithms, [
+interface IkeOffering {
+  /** Of the new IKE SA when this rekeys one; none in IKE_SA_INIT. */
+  readonly spi?: Bytes;
+  /** Proposals with a further key exchange first: a peer that knows none must pass over them (RFC 7296 §3.3.6). */
+  readonly additional?: boolean;
+}
+
+export const ikeProposals = (algorithms: Algorithms, { spi = EMPTY, additional = true }: IkeOffering = {}): Proposal[] =>
+  proposals(Protocol.IKE, spi, algorithms, additionalOffers(algorithms, additional), [
     ...transforms(TransformType.PRF, algorithms.prf),
     ...transforms(TransformType.KE, ikeGroups(algorithms)),
   ]);
 
-/** `spi`: ours for inbound packets, 4 bytes. `pfs`: in CREATE_CHILD_SA; RFC 7296 §1.2: in IKE_AUTH no key exchange is offered. */
-export const espProposals = (algorithms: Algorithms, spi: Bytes, { pfs }: { readonly pfs: boolean }): Proposal[] =>
-  proposals(Protocol.ESP, spi, algorithms, [
+interface EspOffering {
+  /** In CREATE_CHILD_SA; RFC 7296 §1.2: in IKE_AUTH no key exchange is offered. */
+  readonly pfs: boolean;
+  readonly additional?: boolean;
+}
+
+/** `spi`: ours for inbound packets, 4 bytes. */
+export const espProposals = (algorithms: Algorithms, spi: Bytes, { pfs, additional = true }: EspOffering): Proposal[] =>
+  proposals(Protocol.ESP, spi, algorithms, pfs ? additionalOffers(algorithms, additional) : [[]], [
     ...transforms(TransformType.KE, pfs ? algorithms.keyExchange : []),
     ...transforms(TransformType.ESN, ESN_CHOICES),
   ]);
+
+/** One further key exchange, and none at all for peers who do not know RFC 9370. */
+const additionalOffers = ({ additionalKeyExchange: methods }: Algorithms, wanted: boolean): readonly (readonly Transform[])[] =>
+  wanted && methods.length > 0 ? [transforms(TransformType.ADDKE1, methods), []] : [[]];
+
+/** An IKE_SA_INIT with these proposals may need IKE_INTERMEDIATE. */
+export const offersAdditional = (offered: readonly Proposal[]): boolean =>
+  offered.some((one) => one.transforms.some(({ type }) => ADDITIONAL.includes(type)));
 
 export interface ChosenIke {
   /** The answer: one transform per type, and the SPI still the peer's; the caller puts its own. */
   readonly proposal: Proposal;
   readonly suite: IkeSuite;
+  /** Further key exchanges, in their order. */
+  readonly additional: readonly number[];
   /** The peer's SPI for the new SA when it rekeys one (hex); empty in IKE_SA_INIT. */
   readonly peerSpi: string;
 }
@@ -34,19 +56,28 @@ export interface ChosenIke {
  * By our order of preference, encryption first. `preferredKe` is the group of the peer's KE payload: it goes first among the
  * groups that both sides accept, which saves a round trip (RFC 7296 §1.2), and decides nothing else.
  */
-export function chooseIke(offered: readonly Proposal[], algorithms: Algorithms, preferredKe?: number): ChosenIke | undefined {
+export function chooseIke(
+  offered: readonly Proposal[],
+  algorithms: Algorithms,
+  preferredKe?: number,
+  additional: Algorithms['additionalKeyExchange'] = algorithms.additionalKeyExchange,
+): ChosenIke | undefined {
   const groups = preferred(ikeGroups(algorithms), preferredKe);
   const rest = [
     { type: TransformType.PRF, ids: algorithms.prf },
     { type: TransformType.KE, ids: groups },
   ];
-  const best = choose(offered, Protocol.IKE, algorithms, rest);
-  return best && { ...best, suite: ikeSuite(best.proposal), peerSpi: hex(best.proposal.spi) };
+  const best = choose(offered, Protocol.IKE, algorithms, rest, additional);
+  return (
+    best && { ...best, suite: ikeSuite(best.proposal), additional: additionalOf(best.proposal), peerSpi: hex(best.proposal.spi) }
+  );
 }
 
 export interface ChosenEsp {
   readonly proposal: Proposal;
   readonly suite: EspSuite;
+  /** Further key exchanges, in their order; none without a first one. */
+  readonly additional: readonly number[];
   /** The peer's SPI for packets to it. */
   readonly peerSpi: number;
 }
@@ -62,8 +93,15 @@ export function chooseEsp(
     { type: TransformType.ESN, ids: ESN_CHOICES },
   ];
   const usable = offered.filter(({ spi }) => isEspSpi(spi));
-  const best = choose(usable, Protocol.ESP, algorithms, rest);
-  return best && { ...best, suite: espSuite(best.proposal), peerSpi: espSpi(best.proposal.spi) };
+  const best = choose(usable, Protocol.ESP, algorithms, rest, pfs && algorithms.keyExchange.some((id) => id !== Ke.NONE) ? algorithms.additionalKeyExchange : []);
+  return (
+    best && {
+      ...best,
+      suite: espSuite(best.proposal),
+      additional: additionalOf(best.proposal),
+      peerSpi: espSpi(best.proposal.spi),
+    }
+  );
 }
 
 /** RFC 7296 §1.2, §1.3: the KE payload must be of the group that was chosen. @throws ProtocolError (refuse, INVALID_KE_PAYLOAD) */
@@ -73,22 +111,21 @@ export function demandKe(chosen: number, sent: PayloadOf<'KE'> | undefined): Pay
 }
 
 /** RFC 7296 §3.3.6: the answer must be "consistent with one of [our] proposals, and if not MUST terminate the exchange". */
-export const acceptedIke = (answer: readonly Proposal[], offered: readonly Proposal[]): IkeSuite =>
-  ikeSuite(accepted(answer, offered));
-
-/** The same for a rekey, with the peer's SPI of the new SA (hex). */
-export function acceptedIkeRekey(
-  answer: readonly Proposal[],
-  offered: readonly Proposal[],
-): { peerSpi: string; suite: IkeSuite } {
+export function acceptedIke(answer: readonly Proposal[], offered: readonly Proposal[]): Pick<ChosenIke, 'suite' | 'additional'> {
   const proposal = accepted(answer, offered);
-  return { peerSpi: hex(proposal.spi), suite: ikeSuite(proposal) };
+  return { suite: ikeSuite(proposal), additional: distinct(additionalOf(proposal)) };
 }
 
-export function acceptedEsp(answer: readonly Proposal[], offered: readonly Proposal[]): { peerSpi: number; suite: EspSuite } {
+/** The same for a rekey, with the peer's SPI of the new SA (hex). */
+export function acceptedIkeRekey(answer: readonly Proposal[], offered: readonly Proposal[]): Omit<ChosenIke, 'proposal'> {
+  const proposal = accepted(answer, offered);
+  return { peerSpi: hex(proposal.spi), suite: ikeSuite(proposal), additional: distinct(additionalOf(proposal)) };
+}
+
+export function acceptedEsp(answer: readonly Proposal[], offered: readonly Proposal[]): Omit<ChosenEsp, 'proposal'> {
   const proposal = accepted(answer, offered);
   if (!isEspSpi(proposal.spi)) throw inconsistent('a reserved SPI');
-  return { peerSpi: espSpi(proposal.spi), suite: espSuite(proposal) };
+  return { peerSpi: espSpi(proposal.spi), suite: espSuite(proposal), additional: distinct(additionalOf(proposal)) };
 }
 
 /** Both are offered, and extended ones preferred: they last (RFC 4303 §2.2.1). */
@@ -98,7 +135,13 @@ const ESN_CHOICES = [Esn.ESN, Esn.NO_ESN];
 const ikeGroups = ({ keyExchange }: Algorithms): number[] => keyExchange.filter((id) => id !== Ke.NONE);
 
 /** RFC 7296 §3.3: AEADs and other ciphers cannot stand in one proposal, since only the others go with an integrity transform. */
-function proposals(protocol: number, spi: Bytes, { encryption, integrity }: Algorithms, rest: readonly Transform[]): Proposal[] {
+function proposals(
+  protocol: number,
+  spi: Bytes,
+  { encryption, integrity }: Algorithms,
+  additional: readonly (readonly Transform[])[],
+  rest: readonly Transform[],
+): Proposal[] {
   const aeads = encryption.filter(({ id }) => AEADS.has(id)).map(encryptionTransform);
   const others = encryption.filter(({ id }) => !AEADS.has(id)).map(encryptionTransform);
   const sets = [
@@ -106,7 +149,10 @@ function proposals(protocol: number, spi: Bytes, { encryption, integrity }: Algo
     ...(others.length > 0 && integrity.length > 0 ? [[...others, ...transforms(TransformType.INTEG, integrity), ...rest]] : []),
   ];
   const aeadFirst = encryption[0] === undefined || AEADS.has(encryption[0].id);
-  return (aeadFirst ? sets : sets.reverse()).map((set, at) => ({ number: at + 1, protocol, spi, transforms: set }));
+  const ordered = aeadFirst ? sets : sets.reverse();
+  return additional
+    .flatMap((further) => ordered.map((set) => [...set, ...further]))
+    .map((set, at) => ({ number: at + 1, protocol, spi, transforms: set }));
 }
 
 const transforms = (type: number, ids: readonly number[]): Transform[] => ids.map((id) => ({ type, id }));
@@ -136,6 +182,15 @@ const baseSuite = (proposal: Proposal): Omit<EspSuite, 'esn'> => ({
   integ: idOf(proposal, TransformType.INTEG),
   ke: idOf(proposal, TransformType.KE),
 });
+
+const additionalOf = ({ transforms: chosen }: Proposal): number[] =>
+  ADDITIONAL.flatMap((wanted) => chosen.find(({ type, id }) => type === wanted && id !== Ke.NONE)?.id ?? []);
+
+/** RFC 9370 §2.2.1: no method twice. */
+function distinct(methods: readonly number[]): readonly number[] {
+  if (new Set(methods).size !== methods.length) throw inconsistent('a key exchange twice');
+  return methods;
+}
 
 const idOf = ({ transforms: chosen }: Proposal, wanted: number): number => chosen.find(({ type }) => type === wanted)?.id ?? 0;
 

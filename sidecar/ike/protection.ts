@@ -65,7 +65,10 @@ export function collect(
   part: Bytes,
   now: Instant,
 ):
-  | { readonly fragments: Fragments; readonly complete: { readonly first: number; readonly bytes: Bytes } | undefined }
+  | {
+      readonly fragments: Fragments;
+      readonly complete: { readonly first: number; readonly head: Bytes; readonly bytes: Bytes } | undefined;
+    }
   | undefined {
   const { number, total } = message.encrypted.fragment ?? { number: 1, total: 1 };
   if (total > MAX_FRAGMENTS) throw ProtocolError.malformed(`a message of ${total} fragments`);
@@ -76,10 +79,11 @@ export function collect(
   const size = Object.values(parts).reduce((sum, bytes) => sum + bytes.length, 0);
   if (size > MAX_REASSEMBLED_BYTES) throw ProtocolError.malformed('fragments of a message that is too long');
   const first = number === 1 ? message.encrypted.first : (known?.first ?? 0);
+  const head = number === 1 ? message.encrypted.aad.slice() : (known?.head ?? EMPTY);
   const { messageId, response } = message;
-  const next = { messageId, response, total, first, parts, until: known?.until ?? later(now, REASSEMBLY_MS) };
+  const next = { messageId, response, total, first, head, parts, until: known?.until ?? later(now, REASSEMBLY_MS) };
   const whole = Object.keys(parts).length === total;
-  return { fragments: next, complete: whole ? { first, bytes: concat(...inOrder(next)) } : undefined };
+  return { fragments: next, complete: whole ? { first, head, bytes: concat(...inOrder(next)) } : undefined };
 }
 
 /** RFC 7383 §2.6: another message starts anew; a smaller "total fragments" is an old set, a larger one replaces what we have. */

@@ -2,7 +2,7 @@
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
 import { collect, open, type SecuredSa } from './protection.ts';
-import type { Sent } from './sa.ts';
+import { inPhase, type Sent } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Encrypted, Message } from './wire/message.ts';
 import { Notify } from './wire/registry.ts';
@@ -10,7 +10,7 @@ import { Notify } from './wire/registry.ts';
 export type Reception =
   | { readonly is: 'repetition' }
   | { readonly is: 'fragment'; readonly sa: SecuredSa }
-  | { readonly is: 'whole'; readonly first: number; readonly bytes: Bytes };
+  | { readonly is: 'whole'; readonly first: number; readonly head: Bytes; readonly bytes: Bytes };
 
 /** Nothing of the SA changes for a datagram that is not authentic. @throws ProtocolError (drop) */
 export function receive(sa: SecuredSa, message: Message, ctx: Context): Reception {
@@ -18,14 +18,14 @@ export function receive(sa: SecuredSa, message: Message, ctx: Context): Receptio
   if (!encrypted) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNPROTECTED);
   const repetition = isRepetition(sa, message);
   if (!repetition && !isInWindow(sa, message)) throw new ProtocolError('drop', Notify.INVALID_MESSAGE_ID, OUT_OF_WINDOW);
-  const part = open(sa, encrypted, ctx);
+  const part = open(repetition ? before(sa) : sa, encrypted, ctx);
   if (repetition) {
     // RFC 7383 §2.6.1: only the first fragment of a repeated request is answered.
     if (encrypted.fragment && encrypted.fragment.number !== 1)
       throw new ProtocolError('drop', Notify.INVALID_MESSAGE_ID, OUT_OF_WINDOW);
     return { is: 'repetition' };
   }
-  if (!encrypted.fragment) return { is: 'whole', first: encrypted.first, bytes: part };
+  if (!encrypted.fragment) return { is: 'whole', first: encrypted.first, head: encrypted.aad.slice(), bytes: part };
   return gather(sa, { ...message, encrypted }, part, ctx);
 }
 /** A repeated first response, for instance. */
@@ -40,6 +40,12 @@ function gather(sa: SecuredSa, message: Message & { readonly encrypted: Encrypte
   const { fragments, complete } = collected;
   if (complete) return { is: 'whole', ...complete };
   return { is: 'fragment', sa: { ...sa, window: { ...sa.window, fragments } } };
+}
+
+/** A repeated IKE_INTERMEDIATE comes under the keys of before. */
+function before(sa: SecuredSa): SecuredSa {
+  const former = inPhase(sa, 'halfOpen') ? sa.phase.formerKeys : undefined;
+  return former ? { ...sa, phase: { ...sa.phase, keys: former } } : sa;
 }
 
 const isRepetition = ({ window }: SecuredSa, { response, messageId }: Message): boolean =>

@@ -3,6 +3,7 @@ import type { Child, ChildOffer } from './child.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { IkeKeys } from './crypto/keymat.ts';
 import type { IkeSuite } from './crypto/suite.ts';
+import type { Intermediate } from './intermediate-auth.ts';
 import type { CertificateReference } from './pki/trust.ts';
 import type { TicketState } from './ticket.ts';
 import type { Bytes } from './wire/bytes.ts';
@@ -63,12 +64,24 @@ export interface Fragments {
   readonly first: number;
   /** RFC 7383 §2.6: what has not become whole by then is discarded. */
   readonly until: Instant;
+  /** What preceded the body of fragment 1; empty before it came. */
+  readonly head: Bytes;
   /** Decrypted, by fragment number. */
   readonly parts: Readonly<Record<string, Bytes>>;
 }
 
 /** Each phase carries exactly what is known in it, so that a handler cannot ask for keys that do not exist yet. */
-export type Phase = InitSent | ResumeSent | Keyed | AuthSent | HalfOpen | Established | Replaced | Closing | Gone;
+export type Phase =
+  | InitSent
+  | ResumeSent
+  | Keyed
+  | IntermediateSent
+  | AuthSent
+  | HalfOpen
+  | Established
+  | Replaced
+  | Closing
+  | Gone;
 
 /** Initiator: IKE_SA_INIT sent. */
 export interface InitSent {
@@ -121,12 +134,24 @@ export interface FirstMessages {
   readonly responder: Bytes;
   readonly ni: Bytes;
   readonly nr: Bytes;
+  /** What IKE_INTERMEDIATE adds to that (RFC 9242 §3.3.2). */
+  readonly intermediate?: Intermediate;
+}
+
+/** What both sides of a first exchange know beside. */
+interface Agreeing {
+  readonly first: FirstMessages;
+  /** Further key exchanges that are to be done before IKE_AUTH (RFC 9370), in order. */
+  readonly pending: readonly number[];
+  /** No quantum computer breaks what the keys came of so far. */
+  readonly postQuantum: boolean;
 }
 
 /** Responder: IKE_SA_INIT or IKE_SESSION_RESUME answered, IKE_AUTH awaited. */
-export interface HalfOpen extends Secured {
+export interface HalfOpen extends Secured, Agreeing {
   readonly name: 'halfOpen';
-  readonly first: FirstMessages;
+  /** The last request came under these, and so will its repetition. */
+  readonly formerKeys: IkeKeys | undefined;
   /** What a ticket brought; undefined in a full exchange. */
   readonly resumed: TicketState | undefined;
   readonly since: Instant;
@@ -136,12 +161,19 @@ export interface HalfOpen extends Secured {
 }
 
 /** Initiator: the first exchange is done, IKE_AUTH follows in the same step. */
-export interface Keyed extends Secured {
+export interface Keyed extends Secured, Agreeing {
   readonly name: 'keyed';
   readonly connection: Connection;
   readonly handshake: Handshake;
-  readonly first: FirstMessages;
   readonly resumed: HeldTicket | undefined;
+}
+
+/** Initiator: IKE_INTERMEDIATE sent, with a further key exchange. */
+export interface IntermediateSent extends Omit<Keyed, 'name'> {
+  readonly name: 'intermediateSent';
+  readonly ke: KeyPair;
+  /** Our request as AUTH will cover it. */
+  readonly content: Bytes;
 }
 
 /** Initiator: IKE_AUTH sent. */

@@ -209,7 +209,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
     reauthenticateBy: resumed?.reauthenticateBy ?? later(ctx.now, connection.reauthenticationMs),
     mobility: mobilityOf(answer.notifies, connection.mobike),
     accounting: undefined,
-    postQuantum: resumed?.postQuantum ?? false,
+    postQuantum: phase.postQuantum,
   };
   const inner = assignedAddresses(answer.cp);
   const bare = establish(sa, who, ctx);

@@ -23,13 +23,13 @@ import {
   nameOfNotify,
   withCookie,
 } from '../first-exchange.ts';
-import { acceptedIke, chooseIke, demandKe, ikeProposals } from '../proposal.ts';
+import { acceptedIke, chooseIke, demandKe, ikeProposals, offersAdditional } from '../proposal.ts';
 import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
 import type { Step } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { type Bytes, Reader } from '../wire/bytes.ts';
 import { decodeMessage, type Message, NO_SPI } from '../wire/message.ts';
-import type { Payload, PayloadOf } from '../wire/payload.ts';
+import { notify, type Payload, type PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
 
@@ -41,10 +41,12 @@ export function initiate(connection: Connection, handshake: Handshake, ctx: Cont
   const spiI = ctx.newIkeSpi();
   const nonce = ctx.random(NONCE_BYTES);
   const ke = keyPair(group ?? 0, ctx);
+  const proposals = ikeProposals(connection.ike);
   const payloads: Payload[] = [
-    { kind: 'SA', proposals: ikeProposals(connection.ike) },
+    { kind: 'SA', proposals },
     kePayload(ke),
     { kind: 'NONCE', data: nonce },
+    ...(offersAdditional(proposals) ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9370 §2.2.1
     ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
   ];
   const phase = { name: 'initSent', connection, handshake, nonce, ke, retries: 0 } as const;
@@ -57,7 +59,11 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const demand = demandCookie(message, nonce.data, notifies, path, ctx);
   if (demand) return demand;
   admit(path, ctx);
-  const chosen = chooseIke(offered.proposals, config.ike.algorithms, ke.group);
+  const intermediate = findNotify(notifies, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED) !== undefined;
+  const { algorithms } = config.ike;
+  // RFC 9370 §2.2.1: further key exchanges need IKE_INTERMEDIATE; without it nothing but NONE can be chosen.
+  const additional = intermediate ? algorithms.additionalKeyExchange : [];
+  const chosen = chooseIke(offered.proposals, algorithms, ke.group, additional);
   if (!chosen) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
   const { suite } = chosen;
   // RFC 7296 §1.2: "the responder ... indicates its preferred Diffie-Hellman group".
@@ -71,8 +77,9 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const payloads: Payload[] = [
     { kind: 'SA', proposals: [chosen.proposal] },
     { kind: 'KE', group: suite.ke, data: publicValue },
+    ...(intermediate ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9242 §3.1
   ];
-  const agreement = { suite, secret: { from: 'full', shared }, resumed: undefined } as const;
+  const agreement = { suite, additional: chosen.additional, secret: { from: 'full', shared }, resumed: undefined } as const;
   return respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, payloads, ctx);
 }
 
@@ -81,11 +88,14 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
   const { sa: answer, ke, nonce, notifies } = response(message.payloads);
   if (!answer || !ke || !nonce) return again(sa, notifies, ctx);
   const { connection } = phase;
-  const suite = acceptedIke(answer.proposals, ikeProposals(connection.ike));
+  const { suite, additional } = acceptedIke(answer.proposals, ikeProposals(connection.ike));
   if (suite.ke !== phase.ke.id || ke.group !== phase.ke.id)
     throw ProtocolError.malformed(`KE of group ${ke.group}, ours is ${phase.ke.id}`);
+  // RFC 9370 §2.2.1: there is no way to do what was chosen.
+  if (additional.length > 0 && !findNotify(notifies, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED))
+    throw ProtocolError.malformed('further key exchanges without IKE_INTERMEDIATE');
   const shared = keyExchangeOf(ctx.crypto, suite.ke).conclude(phase.ke.privateKey, ke.data);
-  const agreement = { suite, secret: { from: 'full', shared }, resumed: undefined } as const;
+  const agreement = { suite, additional, secret: { from: 'full', shared }, resumed: undefined } as const;
   return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
 }
 

@@ -61,7 +61,7 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const opened = redeem(ticket.data, ctx);
   if (opened.refused) return refuse(opened, message, path);
   const { suite, skD } = opened.state; // RFC 5723 §5: algorithms and SK_d from the ticket
-  const agreement = { suite, secret: { from: 'resumption', oldD: skD }, resumed: opened.state } as const;
+  const agreement = { suite, additional: [], secret: { from: 'resumption', oldD: skD }, resumed: opened.state } as const;
   const accepted = respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, [], ctx);
   return { ...accepted, outputs: [...accepted.outputs, event({ name: 'ticket-opened', keyId: opened.keyId, path })] };
 }
@@ -88,7 +88,7 @@ export function conclude(sa: InPhase<'resumeSent'>, message: Message, datagram: 
   if (!nonce) return again(sa, notifies, ctx);
   const { ticket } = phase;
   const { suite, skD } = ticket;
-  const agreement = { suite, secret: { from: 'resumption', oldD: skD }, resumed: ticket } as const;
+  const agreement = { suite, additional: [], secret: { from: 'resumption', oldD: skD }, resumed: ticket } as const;
   return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
 }
 

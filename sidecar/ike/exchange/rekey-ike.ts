@@ -43,7 +43,7 @@ export function initiate(sa: InPhase<'established'>, { group }: Extract<Intent, 
   const offer: IkeOffer = { spi: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), ke };
   const phase = { ...sa.phase, exchange: { kind: 'rekeyIke', offer, rival: undefined } as const };
   const payloads = [
-    { kind: 'SA', proposals: ikeProposals(ike, unhex(offer.spi)) } as const,
+    { kind: 'SA', proposals: ikeProposals(ike, { spi: unhex(offer.spi), additional: false }) } as const,
     { kind: 'NONCE', data: offer.nonce } as const,
     { kind: 'KE', group: id, data: ke.publicValue } as const,
     ...ticketRequest(sa.connection?.tickets ?? false), // RFC 5723 §4.1: only a client asks
@@ -97,7 +97,10 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
 export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer: ChildAnswer, ctx: Context): Step {
   if (!answer.sa || !answer.nonce || !answer.ke) return refused(sa, exchange, answer, ctx);
   const { offer, rival } = exchange;
-  const { suite, peerSpi } = acceptedIkeRekey(answer.sa.proposals, ikeProposals(termsOf(sa, ctx).ike, unhex(offer.spi)));
+  const { suite, peerSpi } = acceptedIkeRekey(
+    answer.sa.proposals,
+    ikeProposals(termsOf(sa, ctx).ike, { spi: unhex(offer.spi), additional: false }),
+  );
   if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id)
     throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'the peer answers a rekey with what was not offered');
   const shared = keyExchangeOf(ctx.crypto, suite.ke).conclude(offer.ke.privateKey, answer.ke.data);

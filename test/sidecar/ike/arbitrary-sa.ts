@@ -143,6 +143,7 @@ const fragments: fc.Arbitrary<Fragments> = record<Fragments>({
   response: fc.boolean(),
   total: u16,
   first: fc.nat(255),
+  head: blob(),
   until: instant,
   parts: fc.dictionary(fc.nat(20).map(String), blob(), { maxKeys: 4, noNullPrototype: true }),
 });
@@ -154,16 +155,23 @@ const window: fc.Arbitrary<Window> = record<Window>({
   fragments: maybe(fragments),
 });
 
+const ikeKeys = fc.record(
+  { d: blob(), ai: blob(), ar: blob(), ei: blob(), er: blob(), pi: blob(), pr: blob() },
+  { noNullPrototype: true },
+);
 const secured: Fields<Secured> = {
   suite: ikeSuite,
-  keys: fc.record(
-    { d: blob(), ai: blob(), ar: blob(), ei: blob(), er: blob(), pi: blob(), pr: blob() },
-    { noNullPrototype: true },
-  ),
+  keys: ikeKeys,
   nat: fc.record({ local: fc.boolean(), remote: fc.boolean() }, { noNullPrototype: true }),
   fragmentation: fc.boolean(),
 };
-const first = record<FirstMessages>({ initiator: blob(), responder: blob(), ni: blob(), nr: blob() });
+const messages = { initiator: blob(), responder: blob(), ni: blob(), nr: blob() };
+const intermediate = fc.record({ initiator: blob(), responder: blob(), exchanges: u16 }, { noNullPrototype: true });
+const first: fc.Arbitrary<FirstMessages> = fc.oneof(
+  fc.record(messages, { noNullPrototype: true }),
+  fc.record({ ...messages, intermediate }, { noNullPrototype: true }),
+);
+const agreeing = { first, pending: some(u16), postQuantum: fc.boolean() };
 const handshake = record<Handshake>({ began: instant, roundTrips: u16, keyExchanges: u16 });
 const key = fc.record({ encr: blob(), integ: blob() }, { noNullPrototype: true });
 const child: fc.Arbitrary<Child> = record<Child>({
@@ -210,7 +218,7 @@ const exchange: fc.Arbitrary<OwnExchange> = fc.oneof(
     .map(([kind, cookie, way]): OwnExchange => ({ kind, cookie, path: way })),
 );
 
-const keyed: Fields<Omit<Keyed, 'name'>> = { ...secured, connection, handshake, first, resumed: maybe(heldTicket) };
+const keyed: Fields<Omit<Keyed, 'name'>> = { ...secured, ...agreeing, connection, handshake, resumed: maybe(heldTicket) };
 const established: Fields<Omit<Established, 'name'>> = {
   ...secured,
   kind: fc.constantFrom('full', 'resumed'),
@@ -246,8 +254,9 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
   initSent: record({ connection, handshake, nonce: blob(), ke: keyPair, request: blob(), retries: u16 }),
   resumeSent: record({ connection, handshake, nonce: blob(), ticket: heldTicket, request: blob(), retries: u16 }),
   keyed: record(keyed),
+  intermediateSent: record({ ...keyed, ke: keyPair, content: blob() }),
   authSent: record({ ...keyed, offer: childOffer }),
-  halfOpen: record({ ...secured, first, resumed: maybe(ticketState), since: instant, until: instant, moves: u16 }),
+  halfOpen: record({ ...secured, ...agreeing, formerKeys: maybe(ikeKeys), resumed: maybe(ticketState), since: instant, until: instant, moves: u16 }),
   established: record(established),
   replaced: record({ ...secured, until: instant }),
   closing: record({ ...secured, remote: identity }),

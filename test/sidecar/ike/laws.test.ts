@@ -34,7 +34,7 @@ function want(world: World, node: Node, kind: 'rekeyIke' | 'rekeyChild'): void {
 
 /** `keyed` lasts for no time: IKE_AUTH follows in the same step. */
 const PHASES: Readonly<Record<Exclude<PhaseName, 'keyed'>, true>> = {
-  ...{ initSent: true, resumeSent: true, authSent: true, halfOpen: true },
+  ...{ initSent: true, resumeSent: true, intermediateSent: true, authSent: true, halfOpen: true },
   ...{ established: true, replaced: true, closing: true, gone: true },
 };
 

@@ -57,7 +57,7 @@ const algorithms: fc.Arbitrary<Algorithms> = fc.record({
   integrity: some([Integ.HMAC_SHA2_256_128, Integ.HMAC_SHA2_384_192, Integ.HMAC_SHA2_512_256]),
   prf: some([Prf.HMAC_SHA2_256, Prf.HMAC_SHA2_384, Prf.HMAC_SHA2_512]),
   keyExchange: some([Ke.NONE, Ke.CURVE25519, Ke.ECP_256, Ke.ECP_384, Ke.MODP_2048]),
-  additionalKeyExchange: fc.constant([]),
+  additionalKeyExchange: fc.shuffledSubarray([Ke.ML_KEM_512, Ke.ML_KEM_768, Ke.ML_KEM_1024]),
 });
 const ikeAlgorithms = algorithms.filter(({ keyExchange }) => keyExchange.some((id) => id !== Ke.NONE));
 
@@ -248,12 +248,12 @@ describe('both sides', () => {
   it('come to one IKE suite whenever they have an algorithm of each type in common', () => {
     fc.assert(
       fc.property(ikeAlgorithms, ikeAlgorithms, fc.constantFrom(EMPTY, unhex('0011223344556677')), (theirs, ours, newSpi) => {
-        const offered = ikeProposals(theirs, newSpi);
+        const offered = ikeProposals(theirs, { spi: newSpi });
         const chosen = chooseIke(offered, ours, theirs.keyExchange[0]);
         if (chosen === undefined) return assert.ok(!haveInCommon(theirs, ours));
         assert.ok(haveInCommon(theirs, ours));
-        assert.deepEqual(acceptedIke([chosen.proposal], offered), chosen.suite);
-        assert.deepEqual(acceptedIkeRekey([chosen.proposal], offered), { peerSpi: chosen.peerSpi, suite: chosen.suite });
+        assert.deepEqual(acceptedIke([chosen.proposal], offered), { suite: chosen.suite, additional: chosen.additional });
+        assert.deepEqual(acceptedIkeRekey([chosen.proposal], offered), omitProposal(chosen));
       }),
     );
   });
@@ -266,17 +266,21 @@ describe('both sides', () => {
         if (chosen === undefined) return;
         assert.equal(chosen.peerSpi, 0x00112233);
         const answer = [{ ...chosen.proposal, spi: unhex('80000001') }];
-        assert.deepEqual(acceptedEsp(answer, offered), { peerSpi: 0x8000_0001, suite: chosen.suite });
+        assert.deepEqual(acceptedEsp(answer, offered), { ...omitProposal(chosen), peerSpi: 0x8000_0001 });
       }),
     );
   });
+
+  const omitProposal = <T extends { proposal: Proposal }>({ proposal: _, ...rest }: T): Omit<T, 'proposal'> => rest;
 
   function haveInCommon(left: Algorithms, right: Algorithms): boolean {
     const both = <T>(a: readonly T[], b: readonly T[]): T[] => a.filter((one) => b.includes(one));
     const ciphers = both(left.encryption, right.encryption);
     const usable = ciphers.some(({ id }) => id !== Encr.AES_CBC || both(left.integrity, right.integrity).length > 0);
     return (
-      usable && both(left.prf, right.prf).length > 0 && both(left.keyExchange, right.keyExchange).some((id) => id !== Ke.NONE)
+      usable &&
+      both(left.prf, right.prf).length > 0 &&
+      both(left.keyExchange, right.keyExchange).some((id) => id !== Ke.NONE)
     );
   }
 });
@@ -285,7 +289,7 @@ describe('the answer to our offer', () => {
   const offered = ikeProposals(ike);
   const answer = { ...ikeOffer(...plainIke), number: 1 };
 
-  it('is taken when it is one of the offers', () => assert.equal(acceptedIke([answer], offered).ke, Ke.CURVE25519));
+  it('is taken when it is one of the offers', () => assert.equal(acceptedIke([answer], offered).suite.ke, Ke.CURVE25519));
 
   const refused: Record<string, readonly Proposal[]> = {
     'no proposal': [],

@@ -24,16 +24,29 @@ import type { Message } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
 import { Exchange, Notify } from './wire/registry.ts';
 
-type Respond<P extends PhaseName> = (sa: InPhase<P>, payloads: readonly Payload[], ctx: Context, from: Path, received: Received) => Reply;
+type Respond<P extends PhaseName> = (
+  sa: InPhase<P>,
+  payloads: readonly Payload[],
+  ctx: Context,
+  from: Path,
+  received: Received,
+) => Reply;
 type Responders = { readonly [P in PhaseName]?: { readonly [E in Exchange]?: Respond<P> } };
 
 /** Protected requests. */
 const responders: Responders = {
-  halfOpen: { [Exchange.IKE_INTERMEDIATE]: ikeIntermediate.respond, [Exchange.IKE_AUTH]: ikeAuth.respond },
+  halfOpen: { [Exchange.IKE_INTERMEDIATE]: ikeIntermediate.respond, [Exchange.IKE_AUTH]: afterKeyExchanges },
   established: { [Exchange.CREATE_CHILD_SA]: createChildSa.respond, [Exchange.INFORMATIONAL]: informational.respond },
   replaced: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
   closing: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
 };
+
+/** RFC 9370 §2.2.2: all that was agreed on takes place before IKE_AUTH. */
+function afterKeyExchanges(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context): Reply {
+  if (sa.phase.pending.length > 0)
+    throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'IKE_AUTH before a further key exchange');
+  return ikeAuth.respond(sa, payloads, ctx);
+}
 
 /** RFC 7296 §2.25.2: the IKE SA is being closed. */
 function temporaryFailure(): Reply {
@@ -41,7 +54,14 @@ function temporaryFailure(): Reply {
 }
 
 /** An authentic, complete request that came `from` there. @throws ProtocolError */
-export function respond(sa: SecuredSa, exchange: number, payloads: readonly Payload[], ctx: Context, from: Path, received: Received): Reply {
+export function respond(
+  sa: SecuredSa,
+  exchange: number,
+  payloads: readonly Payload[],
+  ctx: Context,
+  from: Path,
+  received: Received,
+): Reply {
   const handler = responders[sa.phase.name]?.[exchange as Exchange] as Respond<PhaseName> | undefined;
   if (!handler) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
   return handler(sa, payloads, ctx, from, received);

@@ -93,7 +93,13 @@ export function chooseEsp(
     { type: TransformType.ESN, ids: ESN_CHOICES },
   ];
   const usable = offered.filter(({ spi }) => isEspSpi(spi));
-  const best = choose(usable, Protocol.ESP, algorithms, rest, pfs && algorithms.keyExchange.some((id) => id !== Ke.NONE) ? algorithms.additionalKeyExchange : []);
+  const best = choose(
+    usable,
+    Protocol.ESP,
+    algorithms,
+    rest,
+    pfs && algorithms.keyExchange.some((id) => id !== Ke.NONE) ? algorithms.additionalKeyExchange : [],
+  );
   return (
     best && {
       ...best,

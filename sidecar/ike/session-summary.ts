@@ -16,6 +16,7 @@ export interface SessionSummary {
   readonly since: Instant | undefined;
   readonly authenticatedAt: Instant | undefined;
   readonly reauthenticateBy: Instant | undefined;
+  readonly postQuantum: boolean | undefined;
   readonly inner: readonly Bytes[];
   /** Our inbound SPIs. */
   readonly children: readonly number[];
@@ -25,11 +26,21 @@ export function summaryOf(sa: IkeSa): SessionSummary {
   const { spiI, spiR, role, path, phase } = sa;
   const base = { spi: ownSpi(sa), spiI, spiR, role, phase: phase.name, path };
   if (phase.name !== 'established') return { ...base, ...UNKNOWN };
-  const { kind, remote, since, authenticatedAt, reauthenticateBy, inner, children } = phase;
-  return { ...base, kind, remote, since, authenticatedAt, reauthenticateBy, inner, children: children.map(({ spiIn }) => spiIn) };
+  const { kind, remote, since, authenticatedAt, reauthenticateBy, postQuantum, inner, children } = phase;
+  return {
+    ...base,
+    kind,
+    remote,
+    since,
+    authenticatedAt,
+    reauthenticateBy,
+    postQuantum,
+    inner,
+    children: children.map(({ spiIn }) => spiIn),
+  };
 }
 
 const UNKNOWN = {
   ...{ kind: undefined, remote: undefined, since: undefined, authenticatedAt: undefined, reauthenticateBy: undefined },
-  ...{ inner: [], children: [] },
+  ...{ postQuantum: undefined, inner: [], children: [] },
 };

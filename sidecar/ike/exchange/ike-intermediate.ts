@@ -32,7 +32,13 @@ export function initiate(sa: InPhase<'keyed'>, method: number, ctx: Context): St
   return sendRequest({ ...sa, phase }, Exchange.IKE_INTERMEDIATE, payloads, ctx);
 }
 
-export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context, _from: Path, received: Received): Reply {
+export function respond(
+  sa: InPhase<'halfOpen'>,
+  payloads: readonly Payload[],
+  ctx: Context,
+  _from: Path,
+  received: Received,
+): Reply {
   const { phase } = sa;
   const [method, ...pending] = phase.pending;
   const { ke } = request(payloads);

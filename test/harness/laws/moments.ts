@@ -3,7 +3,8 @@ import { type IkeSa, type InPhase, type Intent, inPhase, ownSpi } from '../../..
 import { decodeSa, encodeSa } from '../../../sidecar/ike/sa-encoding.ts';
 import { SaTable } from '../../../sidecar/ike/sa-table.ts';
 import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
-import { config, connection, policy } from '../policy.ts';
+import { Ke } from '../../../sidecar/ike/wire/registry.ts';
+import { AEAD, config, connection, policy } from '../policy.ts';
 import { type Node, World } from '../world.ts';
 import { type Overheard, overhear } from './overheard.ts';
 
@@ -34,6 +35,7 @@ export function harvest(): Harvest {
     ...INTENTS.flatMap((name) => [run(['client'], name), run(['gateway'], name)]),
     ...(['rekeyChild', 'rekeyIke', 'deleteChild', 'newChild'] as const).map((name) => run(['client', 'gateway'], name)),
     run(['client'], 'liveness', { fragmentBytes: 256 }),
+    run(['client'], 'rekeyIke', { additionalKeyExchange: [Ke.ML_KEM_512] }),
     resumption(),
   ];
   const moments = new Map<string, Moment>();
@@ -63,20 +65,29 @@ interface Run {
   readonly secured: IkeSa[];
 }
 
-function begin({ fragmentBytes = 1_200 } = {}): Run & { readonly pod: Node; readonly client: Node } {
+interface Terms {
+  readonly fragmentBytes?: number;
+  readonly additionalKeyExchange?: readonly number[];
+}
+
+function begin({
+  fragmentBytes = 1_200,
+  additionalKeyExchange = [],
+}: Terms = {}): Run & { readonly pod: Node; readonly client: Node } {
+  const ike = { ...AEAD, additionalKeyExchange };
   const world = new World(7);
   const moments: Moment[] = [];
   const secured: IkeSa[] = [];
   world.table = () => new Watched(world, moments, secured);
   const [pod, client] = [world.pod(0), world.client('client')];
-  world.do(pod, { type: 'configure', policy: policy({ config: config({ ike: { fragmentBytes } }) }) });
-  world.do(client, { type: 'connect', connection: connection({ fragmentBytes }), ticket: undefined });
+  world.do(pod, { type: 'configure', policy: policy({ config: config({ ike: { fragmentBytes, algorithms: ike } }) }) });
+  world.do(client, { type: 'connect', connection: connection({ fragmentBytes, ike }), ticket: undefined });
   world.run(20);
   return { world, moments, secured, pod, client };
 }
 
 /** Two sides, one or both of which begin the same exchange at the same time. */
-function run(sides: readonly ('client' | 'gateway')[], name: Name, terms?: { fragmentBytes: number }): Run {
+function run(sides: readonly ('client' | 'gateway')[], name: Name, terms?: Terms): Run {
   const begun = begin(terms);
   for (const side of sides) want(begun.world, side === 'client' ? begun.client : begun.pod, name);
   begun.world.run(60_000);

@@ -117,6 +117,7 @@ describe('choosing', () => {
     assert.deepEqual(chooseIke([offer], ike), {
       proposal: { ...offer, transforms: plainIke },
       suite: { encr: Encr.AES_GCM_16, keyBits: 256, integ: Integ.NONE, prf: Prf.HMAC_SHA2_256, ke: Ke.CURVE25519 },
+      additional: [],
       peerSpi: '',
     });
   });
@@ -278,9 +279,7 @@ describe('both sides', () => {
     const ciphers = both(left.encryption, right.encryption);
     const usable = ciphers.some(({ id }) => id !== Encr.AES_CBC || both(left.integrity, right.integrity).length > 0);
     return (
-      usable &&
-      both(left.prf, right.prf).length > 0 &&
-      both(left.keyExchange, right.keyExchange).some((id) => id !== Ke.NONE)
+      usable && both(left.prf, right.prf).length > 0 && both(left.keyExchange, right.keyExchange).some((id) => id !== Ke.NONE)
     );
   }
 });

@@ -1,5 +1,18 @@
 /** Certificates for tests, right and wrong in any field. Encoded by a library that the product does not use, so that one mistake is not made twice. */
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import {
+  BasicOCSPResponse,
+  CertID,
+  CertStatus,
+  id_pkix_ocsp_basic,
+  OCSPResponse,
+  OCSPResponseStatus,
+  ResponderID,
+  ResponseBytes,
+  ResponseData,
+  RevokedInfo,
+  SingleResponse,
+} from '@peculiar/asn1-ocsp';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
   AlgorithmIdentifier,
@@ -8,6 +21,7 @@ import {
   AuthorityKeyIdentifier,
   BasicConstraints,
   Certificate,
+  CertificateList,
   ExtendedKeyUsage,
   Extension,
   Extensions,
@@ -20,10 +34,12 @@ import {
   Name,
   NameConstraints,
   RelativeDistinguishedName,
+  RevokedCertificate,
   SubjectAlternativeName,
   SubjectKeyIdentifier,
   SubjectPublicKeyInfo,
   TBSCertificate,
+  TBSCertList,
   Time,
   Validity,
   Version,
@@ -106,6 +122,114 @@ export class Authority {
   issue(wish: Wish = {}): Issued {
     return issue(wish, this.issued);
   }
+
+  /** A revocation list of these certificates. */
+  list(revoked: readonly Issued[], wish: ListWish = {}): Bytes {
+    return revocationList(revoked, wish, this.issued);
+  }
+
+  /** An OCSP response about this certificate. */
+  ocsp(about: Issued, wish: OcspWish = {}): Bytes {
+    return ocspResponse(about, wish, this.issued);
+  }
+}
+
+export interface ListWish {
+  readonly issuer?: string;
+  readonly thisUpdate?: number;
+  /** Undefined: none is written. */
+  readonly nextUpdate?: number | undefined;
+  readonly signer?: KeyObject;
+  readonly scheme?: SignatureScheme;
+  readonly extra?: readonly Extension[];
+  readonly entryExtensions?: readonly Extension[];
+}
+
+function revocationList(revoked: readonly Issued[], wish: ListWish, issuer: Issued): Bytes {
+  const signer = wish.signer ?? issuer.privateKey;
+  const scheme = wish.scheme ?? schemeFor(signer);
+  const algorithm = AsnConvert.parse(algorithmIdentifier(scheme), AlgorithmIdentifier);
+  const nextUpdate = 'nextUpdate' in wish ? wish.nextUpdate : YEAR_2030 + DAY_MS;
+  const entries = revoked.map(
+    ({ serial }) =>
+      new RevokedCertificate({
+        userCertificate: buffer(serial),
+        revocationDate: new Time(new Date(YEAR_2030 - DAY_MS)),
+        ...(wish.entryExtensions && { crlEntryExtensions: [...wish.entryExtensions] }),
+      }),
+  );
+  const authority = new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(buffer(keyId(issuer.spki))) });
+  const tbs = new TBSCertList({
+    version: Version.v2,
+    signature: algorithm,
+    issuer: nameOf(wish.issuer ?? issuer.subject),
+    thisUpdate: new Time(new Date(wish.thisUpdate ?? YEAR_2030 - DAY_MS)),
+    ...(nextUpdate !== undefined && { nextUpdate: new Time(new Date(nextUpdate)) }),
+    ...(entries.length > 0 && { revokedCertificates: entries }),
+    crlExtensions: [extension('2.5.29.35', authority), extension('2.5.29.20', Uint8Array.of(2, 1, 7)), ...(wish.extra ?? [])],
+  });
+  const signature = signed(scheme, bytes(AsnConvert.serialize(tbs)), signer);
+  const list = new CertificateList({ tbsCertList: tbs, signatureAlgorithm: algorithm, signature: buffer(signature) });
+  return bytes(AsnConvert.serialize(list));
+}
+
+export interface OcspWish {
+  readonly status?: 'good' | 'revoked' | 'unknown';
+  readonly hash?: 'sha1' | 'sha256';
+  readonly thisUpdate?: number;
+  readonly nextUpdate?: number | undefined;
+  /** Whoever signs instead of the issuer, and whether it sends its certificate along. */
+  readonly responder?: Issued;
+  readonly sent?: boolean;
+  readonly responseStatus?: OCSPResponseStatus;
+  readonly extra?: readonly Extension[];
+}
+
+const hashIds = { sha1: '1.3.14.3.2.26', sha256: '2.16.840.1.101.3.4.2.1' } as const;
+
+function ocspResponse(about: Issued, wish: OcspWish, issuer: Issued): Bytes {
+  const { status = 'good', hash = 'sha1', responder = issuer, sent = true } = wish;
+  const scheme = schemeFor(responder.privateKey);
+  const nextUpdate = 'nextUpdate' in wish ? wish.nextUpdate : YEAR_2030 + DAY_MS;
+  const key = AsnConvert.parse(issuer.spki, SubjectPublicKeyInfo).subjectPublicKey;
+  const digest = (data: Bytes): OctetString => new OctetString(createHash(hash).update(data).digest());
+  const single = new SingleResponse({
+    certID: new CertID({
+      hashAlgorithm: new AlgorithmIdentifier({ algorithm: hashIds[hash], parameters: null }),
+      issuerNameHash: digest(nameBytes(issuer.subject)),
+      issuerKeyHash: digest(bytes(key)),
+      serialNumber: buffer(about.serial),
+    }),
+    certStatus: new CertStatus(
+      status === 'good'
+        ? { good: null }
+        : status === 'unknown'
+          ? { unknown: null }
+          : { revoked: new RevokedInfo({ revocationTime: new Date(YEAR_2030 - DAY_MS) }) },
+    ),
+    thisUpdate: new Date(wish.thisUpdate ?? YEAR_2030 - DAY_MS),
+    ...(nextUpdate !== undefined && { nextUpdate: new Date(nextUpdate) }),
+    ...(wish.extra && { singleExtensions: [...wish.extra] }),
+  });
+  const data = new ResponseData({
+    responderID: new ResponderID({ byName: nameOf(responder.subject) }),
+    producedAt: new Date(YEAR_2030 - DAY_MS),
+    responses: [single],
+  });
+  const basic = new BasicOCSPResponse({
+    tbsResponseData: data,
+    signatureAlgorithm: AsnConvert.parse(algorithmIdentifier(scheme), AlgorithmIdentifier),
+    signature: buffer(signed(scheme, bytes(AsnConvert.serialize(data)), responder.privateKey)),
+    ...(wish.responder && sent && { certs: [AsnConvert.parse(responder.der, Certificate)] }),
+  });
+  const response = new OCSPResponse({
+    responseStatus: wish.responseStatus ?? OCSPResponseStatus.successful,
+    responseBytes: new ResponseBytes({
+      responseType: id_pkix_ocsp_basic,
+      response: new OctetString(AsnConvert.serialize(basic)),
+    }),
+  });
+  return bytes(AsnConvert.serialize(response));
 }
 
 const authorityWish: Wish = { authority: true, keyUsage: KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign };

@@ -2,17 +2,26 @@
 import type { PublicKey } from '../crypto/signature.ts';
 import { ProtocolError } from '../error.ts';
 import type { Instant } from '../sa.ts';
-import { type Bytes, utf8 } from '../wire/bytes.ts';
+import { type Bytes, hex, utf8 } from '../wire/bytes.ts';
 import type { Certificate } from './certificate.ts';
 import { identitiesOf, isNamed } from './identity-match.ts';
 import { type Link, LinkMemory, type TrustCryptography } from './link.ts';
 import { formatName } from './name.ts';
 import { type Anchor, type Chain, findChain } from './path.ts';
 import { type Fault, fault, faultOf } from './requirements.ts';
+import { Revocation, type RevocationDemand } from './revocation.ts';
+import type { RevocationList } from './revocation-list.ts';
 import type { CertificateReference, Demand, Presented, Trust, Verdict } from './trust.ts';
 
-/** The peer's certificate and what comes with it; nobody in the field sends more. */
+/** The peer's certificate and what comes with it; nobody in the field sends more, and more are not looked at. */
 const MOST_PRESENTED = 10;
+
+export interface Trusted {
+  readonly anchors: readonly Anchor[];
+  /** Each of them known to be signed by an anchor, or to be of an authority that only peers present. */
+  readonly lists: readonly RevocationList[];
+  readonly revocation: RevocationDemand;
+}
 
 export class TrustStore implements Trust {
   readonly size: number;
@@ -20,29 +29,35 @@ export class TrustStore implements Trust {
   readonly #crypto: TrustCryptography;
   readonly #anchors: ReadonlyMap<string, readonly Anchor[]>;
   readonly #memory: LinkMemory;
+  readonly #revocation: Revocation;
+  /** Issuers in references, and what their names are compared by. */
+  readonly #issuers: ReadonlyMap<string, string>;
 
-  constructor(anchors: readonly Anchor[], crypto: TrustCryptography) {
+  constructor({ anchors, lists, revocation }: Trusted, crypto: TrustCryptography) {
     this.size = anchors.length;
     // RFC 7296 §3.7: SHA-1 over the SubjectPublicKeyInfo.
     this.keyHashes = anchors.map(({ link }) => crypto.sealing.sha1(link.certificate.publicKey));
     this.#crypto = crypto;
     this.#anchors = Map.groupBy(anchors, ({ link }) => link.certificate.subjectKey);
     this.#memory = new LinkMemory(crypto);
+    this.#revocation = new Revocation(lists, revocation, crypto);
+    this.#issuers = new Map(this.#revocation.issuers.map((name) => [hex(this.#issuer(name)), name]));
   }
 
   verify(presented: Presented, demand: Demand): Verdict {
-    const links = this.#read(presented);
-    if ('reason' in links) return { trusted: false, ...links };
-    const [peer, ...intermediates] = links;
-    if (!peer) return { trusted: false, reason: 'no-certificate', detail: 'none was sent' };
+    const [first, ...others] = presented.certificates;
+    if (!first) return { trusted: false, reason: 'no-certificate', detail: 'none was sent' };
+    const peer = this.#read(first);
+    if ('reason' in peer) return { trusted: false, ...peer };
+    // What does not parse is as good as not sent.
+    const intermediates = others.slice(0, MOST_PRESENTED - 1).flatMap((der) => {
+      const link = this.#read(der);
+      return 'reason' in link ? [] : [link];
+    });
     const { chain, fault: wrong } = findChain(peer, {
       intermediates,
       anchors: (name) => (this.#anchors.get(name) ?? []).filter((anchor) => counts(anchor, demand)),
-      judge: (chain) =>
-        faultOf(
-          whole(chain).map(({ certificate }) => certificate),
-          demand,
-        ),
+      judge: (chain) => this.#judge(chain, presented, demand),
     });
     if (!chain) return { trusted: false, ...wrong };
     if (!peer.key) return { trusted: false, reason: 'weak', detail: 'the key is too weak or of an unknown kind' };
@@ -52,14 +67,21 @@ export class TrustStore implements Trust {
     return this.#trusted(peer, peer.key, chain);
   }
 
-  revokes(_chain: readonly CertificateReference[], _now: Instant): boolean {
-    return false;
+  revokes(chain: readonly CertificateReference[]): boolean {
+    return chain.some(({ issuer, serial }) => {
+      const name = this.#issuers.get(hex(issuer));
+      return name !== undefined && this.#revocation.lists(name, hex(serial));
+    });
   }
 
-  #read({ certificates }: Presented): readonly Link[] | Fault {
-    if (certificates.length > MOST_PRESENTED) return fault('malformed', `${certificates.length} certificates`);
+  #judge(chain: Chain, presented: Presented, demand: Demand): Fault | undefined {
+    const certificates = whole(chain).map(({ certificate }) => certificate);
+    return faultOf(certificates, demand) ?? this.#revocation.faultOf(chain, presented, demand.now);
+  }
+
+  #read(der: Bytes): Link | Fault {
     try {
-      return certificates.map((der) => this.#memory.read(der));
+      return this.#memory.read(der);
     } catch (error) {
       if (error instanceof ProtocolError) return fault('malformed', error.message);
       throw error;
@@ -80,7 +102,11 @@ export class TrustStore implements Trust {
   }
 
   #reference({ issuerKey, serial }: Certificate): CertificateReference {
-    return { issuer: this.#crypto.sealing.sha256(utf8(issuerKey)).slice(0, 20), serial };
+    return { issuer: this.#issuer(issuerKey), serial: serial.slice() };
+  }
+
+  #issuer(issuerKey: string): Bytes {
+    return this.#crypto.sealing.sha256(utf8(issuerKey)).slice(0, 20);
   }
 }
 

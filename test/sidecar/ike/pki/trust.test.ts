@@ -85,6 +85,11 @@ describe('trust', () => {
     assert.equal(verdict.chain.length, 3);
   });
 
+  it('does not mind certificates beside the chain that nobody can read', () => {
+    const middle = root.intermediate();
+    assert.equal(judged([middle.issue(), { ...root.issue(), der: utf8('garbage') }, middle]), 'trusted');
+  });
+
   it('finds the right one of several authorities with one name', () => {
     const twin = Authority.root();
     for (const keyIds of [true, false]) {
@@ -124,7 +129,13 @@ describe('distrust', () => {
   const cases: Readonly<Record<string, readonly [Distrust, () => readonly (Issued | Authority)[], Partial<Demand>?]>> = {
     'no certificate': ['no-certificate', () => []],
     garbage: ['malformed', () => [{ ...root.issue(), der: utf8('garbage') }]],
-    'more certificates than anybody sends': ['malformed', () => Array.from({ length: 11 }, () => root)],
+    'an intermediate behind more certificates than anybody sends': [
+      'unknown-authority',
+      () => {
+        const late = root.intermediate();
+        return [late.issue(), ...Array.from({ length: 9 }, () => root.issue()), late];
+      },
+    ],
     'an authority that nobody knows': ['unknown-authority', () => [Authority.root({ subject: 'CN=Stranger' }).issue()]],
     'an authority of the same name': ['unknown-authority', () => [Authority.root().issue()]],
     'an authority of the same name and without key identifiers': [

@@ -13,6 +13,8 @@ export interface Order {
   readonly folder: string;
   readonly jobs: number;
   readonly keep: boolean;
+  /** A folder for recordings. */
+  readonly record: string | null;
   readonly names: readonly string[];
 }
 
@@ -36,10 +38,17 @@ execFileSync('mount', ['-t', 'tmpfs', 'lab', '/run'], { env: { PATH } });
 mkdirSync('/run/netns');
 await must('ip', ['link', 'set', 'lo', 'up']);
 
-const { names, shim, folder, jobs, keep } = order;
+const { names, shim, folder, jobs, keep, record } = order;
 const roots = new Map(order.roots);
 const began = performance.now();
-const results = await runScenarios(names, { at: { roots, shim }, folder, jobs, keep, observe: (result) => say(outcome(result)) });
+const results = await runScenarios(names, {
+  at: { roots, shim },
+  folder,
+  jobs,
+  keep,
+  record: record ?? undefined,
+  observe: (result) => say(outcome(result)),
+});
 
 for (const result of results) if (result.failure) say(`\n${details({ ...result, failure: result.failure })}`);
 say(`\n${table(results)}\n\n${((performance.now() - began) / 1_000).toFixed(1)} s`);

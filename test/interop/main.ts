@@ -1,7 +1,7 @@
 /**
  * `npm run test:interop`: our gateway and client against real IKEv2 peers, strongSwan and libreswan. Needs root and Linux.
  *
- *     npm run test:interop -- [--jobs N] [--keep] [WORD …]
+ *     npm run test:interop -- [--jobs N] [--keep] [--record FOLDER] [WORD …]
  *
  * With words, only scenarios whose folder contains one of them. Here roots and tools are prepared; the scenarios run in namespaces
  * that take all processes, mounts and networks with them when they end, however they end.
@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Order } from './inside.ts';
 import { peerVersions, prepareRoots } from './lab/roots.ts';
@@ -25,7 +25,7 @@ const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mo
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { jobs: { type: 'string', default: '4' }, keep: { type: 'boolean', default: false } },
+  options: { jobs: { type: 'string', default: '4' }, keep: { type: 'boolean', default: false }, record: { type: 'string' } },
 });
 
 if (process.platform !== 'linux' || process.getuid?.() !== 0) {
@@ -59,7 +59,15 @@ async function main(): Promise<number> {
   const roots = await prepareRoots(await rootsOf(names));
   const shim = prepareShim();
   process.stdout.write(`${peerVersions(roots).join(', ')}; prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
-  const run: Order = { roots: [...roots], shim, folder, jobs, keep: values.keep, names };
+  const run: Order = {
+    roots: [...roots],
+    shim,
+    folder,
+    jobs,
+    keep: values.keep,
+    record: values.record === undefined ? null : resolve(values.record),
+    names,
+  };
   const argv = [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(run)];
   const inside = spawn('unshare', argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, PATH } });
   // From a terminal it has got the signal too and ends in good order; `unshare` itself passes none on, but takes everything along.

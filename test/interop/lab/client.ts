@@ -14,6 +14,8 @@ type Named<N extends ClientEvent['name']> = Extract<ClientEvent, { name: N }>;
 interface Place {
   /** For its files. */
   readonly folder: string;
+  /** What runs a program of ours. */
+  readonly node: readonly string[];
   readonly gateway: string;
 }
 
@@ -24,14 +26,17 @@ export class Client {
     this.#program = program;
   }
 
-  static start(machine: Machine, { folder, gateway, secret, args }: Place & { secret: string; args: readonly string[] }): Client {
+  static start(
+    machine: Machine,
+    { folder, node, gateway, secret, args }: Place & { secret: string; args: readonly string[] },
+  ): Client {
     const psk = pskFile(folder, secret);
-    const argv = [process.execPath, MAIN, 'connect', '--gateway', gateway, '--id', USER, '--psk-file', psk, '--json'];
+    const argv = [...node, MAIN, 'connect', '--gateway', gateway, '--id', USER, '--psk-file', psk, '--json'];
     return new Client(machine.start('client', [...argv, '--log-level', 'debug', ...args]));
   }
 
-  static startShortLived(machine: Machine, { folder, gateway, target }: Place & { target: string }): Client {
-    const argv = [process.execPath, SHORT_LIVED, gateway, USER, pskFile(folder, SECRET), target];
+  static startShortLived(machine: Machine, { folder, node, gateway, target }: Place & { target: string }): Client {
+    const argv = [...node, SHORT_LIVED, gateway, USER, pskFile(folder, SECRET), target];
     return new Client(machine.start('client', argv));
   }
 

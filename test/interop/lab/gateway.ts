@@ -44,6 +44,8 @@ export interface GatewayPlace {
   readonly folder: string;
   /** Where IKE is served. */
   readonly addresses: readonly string[];
+  /** What runs a program of ours. */
+  readonly node: readonly string[];
   /** Where the tests ask for its status. */
   readonly httpAddress: string;
 }
@@ -93,7 +95,7 @@ export class Gateway {
       ...['--ordinal', String(ordinal), '--http-address', place.httpAddress, '--log-level', 'debug'],
       ...(tun === undefined ? [] : ['--tun', tun]),
     ];
-    const gateway = new Gateway(place.machine.start(`gateway-${ordinal}`, [process.execPath, MAIN, ...args]), place, files);
+    const gateway = new Gateway(place.machine.start(`gateway-${ordinal}`, [...place.node, MAIN, ...args]), place, files);
     await gateway.logged({ msg: 'ready' });
     return gateway;
   }

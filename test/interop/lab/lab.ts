@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { KEYS_FILE } from './capture.ts';
 import { Client } from './client.ts';
 import { Gateway, type GatewayOptions, SECRET } from './gateway.ts';
 import { Libreswan } from './libreswan.ts';
@@ -24,6 +25,7 @@ export const OUTER = {
 /** Something in the way, on the machine of one of the two. */
 export const RELAY = '10.96.0.3';
 const CABLE = 'outer';
+const KEY_RECORDER = join(import.meta.dirname, 'key-recorder.ts');
 /** Views of roots; in memory of the lab alone. */
 const VIEWS = '/run/rekindle-interop';
 
@@ -37,6 +39,8 @@ export interface LabPlace {
   /** For logs, files and the capture. */
   readonly folder: string;
   readonly roots: Roots;
+  /** Keys of IKE SAs are written down for a recording. */
+  readonly record: boolean;
   /** Makes libreswan believe that the kernel has ESP. */
   readonly shim: string;
 }
@@ -106,7 +110,8 @@ export class Lab {
   gateway(options: GatewayOptions & { readonly addresses?: readonly string[] } = {}): Promise<Gateway> {
     const { number, folder } = this.#place;
     const { addresses = [OUTER.responder.ipv4, OUTER.responder.ipv6] } = options;
-    return Gateway.start({ machine: this.responder, folder, addresses, httpAddress: `198.18.${number}.2` }, options);
+    const place = { machine: this.responder, folder, node: this.#node(), addresses, httpAddress: `198.18.${number}.2` };
+    return Gateway.start(place, options);
   }
 
   /** One of two sibling gateways on the responder; these are their outer addresses. */
@@ -116,7 +121,7 @@ export class Lab {
     await this.responder.must('ip', 'address', 'add', `${outer[ordinal]}/24`, 'dev', CABLE);
     await this.responder.must('ip', 'address', 'add', `${httpAddress}/24`, 'dev', 'control');
     const settings = { ...options.settings, peers: { host: `198.18.${number}.1{ordinal}`, replicas: 2 } };
-    const place = { machine: this.responder, folder, addresses: [outer[ordinal]], httpAddress };
+    const place = { machine: this.responder, folder, node: this.#node(), addresses: [outer[ordinal]], httpAddress };
     return Gateway.start(place, { ...options, settings, ordinal });
   }
 
@@ -154,12 +159,13 @@ export class Lab {
   }
 
   clientWith({ secret = SECRET, gateway = OUTER.responder.ipv4 }: ClientChoice, ...args: readonly string[]): Client {
-    return Client.start(this.initiator, { folder: this.folder, gateway, secret, args });
+    return Client.start(this.initiator, { folder: this.folder, node: this.#node(), gateway, secret, args });
   }
 
   /** The same with an IKE SA of 3 s and children of 2 s, which pings `target`. */
   shortLivedClient(target: string): Client {
-    return Client.startShortLived(this.initiator, { folder: this.folder, gateway: OUTER.responder.ipv4, target });
+    const place = { folder: this.folder, node: this.#node(), gateway: OUTER.responder.ipv4 };
+    return Client.startShortLived(this.initiator, { ...place, target });
   }
 
   /** From the initiator through the tunnel. @throws Error when one of three is lost. */
@@ -183,6 +189,11 @@ export class Lab {
     await this.responder.start('tcpdump', ['tcpdump', ...args]).wait((line) => /listening on/.exec(line) ?? undefined, 1, {
       what: 'listening',
     });
+  }
+
+  #node(): readonly string[] {
+    if (!this.#place.record) return [process.execPath];
+    return ['env', `REKINDLE_KEYS=${join(this.folder, KEYS_FILE)}`, process.execPath, '--import', KEY_RECORDER];
   }
 
   #root(name: RootName): string {

@@ -2,8 +2,9 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { writeRecording } from './capture.ts';
 import { Lab, type LabPlace } from './lab.ts';
-import type { RootName } from './roots.ts';
+import { peerVersions, type RootName } from './roots.ts';
 import type { Failure, Result, Scenario } from './scenario.ts';
 
 const HOME = join(import.meta.dirname, '..');
@@ -16,6 +17,8 @@ export interface Run {
   /** At a time. */
   readonly jobs: number;
   readonly keep: boolean;
+  /** A folder for recordings of what passed. */
+  readonly record: string | undefined;
   readonly observe: (result: Result) => void;
 }
 
@@ -65,10 +68,21 @@ export async function runScenarios(names: readonly string[], run: Run): Promise<
   return results;
 }
 
-async function runScenario(name: string, number: number, { at, folder, keep }: Run): Promise<Result> {
-  const place: LabPlace = { ...at, number, folder: join(folder, name), scenario: name.split('/')[1] ?? name };
+async function runScenario(name: string, number: number, { at, folder, keep, record }: Run): Promise<Result> {
+  const place: LabPlace = {
+    ...at,
+    number,
+    record: record !== undefined,
+    folder: join(folder, name),
+    scenario: name.split('/')[1] ?? name,
+  };
   const began = performance.now();
   const { title, steps, notes, failure } = await attempt(name, place);
+  if (!failure && record !== undefined) {
+    const needed = await rootsOf([name]);
+    const roots = new Map([...at.roots].filter(([root]) => needed.has(root)));
+    writeRecording(record, { name, folder: place.folder, peers: peerVersions(roots) });
+  }
   if (!failure && !keep) rmSync(place.folder, { recursive: true, force: true });
   return { name, title, steps, notes, seconds: (performance.now() - began) / 1_000, failure };
 }

@@ -45,6 +45,8 @@ export interface Dataplane {
   /** What happened since the last call; to be drained about once a second and handed to the core. */
   reports(): readonly DataplaneReport[];
   stats(): DataplaneStats;
+  /** Of one child, while it is installed. */
+  traffic(spiIn: number): Traffic | undefined;
   /** Forgets all children and their keys; what arrives afterwards is dropped. */
   close(): void;
 }

@@ -7,7 +7,7 @@
 import type { ChildSa, DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
 import type { Cryptography } from '../ike/crypto/cryptography.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
-import type { Dataplane, DataplaneStats, DropReason, Path } from './dataplane.ts';
+import type { ChildTraffic, Dataplane, DataplaneStats, DropReason, Path } from './dataplane.ts';
 import { ChildTable } from './userspace/child-table.ts';
 import { spiOf } from './userspace/esp.ts';
 import { nextHop } from './userspace/hop-limit.ts';
@@ -88,6 +88,10 @@ export class UserspaceDataplane implements Dataplane {
   stats(): DataplaneStats {
     const children = Array.from(this.#children, (child) => child.traffic());
     return { children, totals: children.reduce(plus, this.#past), drops: { ...this.#drops } };
+  }
+
+  traffic(spiIn: number): ChildTraffic | undefined {
+    return this.#children.bySpi(spiIn)?.traffic();
   }
 
   close(): void {

@@ -252,8 +252,10 @@ export interface ProvenCertificate {
 }
 
 export interface Accounting {
-  /** Attribute of RADIUS (RFC 2865 §5.25). */
+  /** Attributes of RADIUS (RFC 2865 §5.25), as in EapGrant; may be empty. */
   readonly class: Bytes;
+  /** Acct-Interim-Interval (RFC 2869 §5.16). */
+  readonly interimMs: number | undefined;
 }
 
 /** The peer rekeyed it and will delete it; until then it only answers (RFC 7296 §2.8.2). */

@@ -2,7 +2,7 @@
 import type { DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { Policy } from './context.ts';
-import type { Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
+import type { Accounting, Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Payload } from './wire/payload.ts';
 
@@ -68,6 +68,10 @@ export type Event =
       readonly roundTrips: number | undefined;
       readonly keyExchanges: number;
       readonly connection: string | undefined;
+      /** Undefined where nobody counts, and on the initiator's side. */
+      readonly accounting: Accounting | undefined;
+      /** When credentials were last checked, also before resumptions. */
+      readonly authenticatedAt: Instant;
     } & Which)
   /** A handshake or exchange that we or the peer refused; `notify` is the name in the registry. */
   | ({

@@ -2,7 +2,7 @@
 import type { IkeSuite } from './crypto/suite.ts';
 import { ProtocolError } from './error.ts';
 import type { CertificateReference } from './pki/trust.ts';
-import { type Identity, type Instant, later, type ProvenCertificate } from './sa.ts';
+import { type Accounting, type Identity, type Instant, later, type ProvenCertificate } from './sa.ts';
 import type { TicketState } from './ticket.ts';
 import { type Bytes, concat, hex, unhex } from './wire/bytes.ts';
 import { decodeCbor, encodeCbor, type Plain } from './wire/cbor.ts';
@@ -30,7 +30,7 @@ export function encodeTicketState(state: TicketState): Bytes {
     unhex(state.spiR),
     state.pod ?? null,
     state.inner,
-    state.accounting?.class ?? null,
+    state.accounting ? [state.accounting.class, state.accounting.interimMs ?? null] : null,
     state.postQuantum ? 1 : 0,
   ]);
   return concat(Uint8Array.of(LAYOUT), fields);
@@ -65,7 +65,7 @@ function ticketState(plain: Plain): TicketState {
     spiR: hex(bytesOf(spiR)),
     pod: pod === null ? undefined : number(pod),
     inner: list(inner).map(bytesOf),
-    accounting: accounting === null ? undefined : { class: bytesOf(accounting) },
+    accounting: accounting === null ? undefined : accountingOf(accounting),
     postQuantum: number(postQuantum) === 1,
   };
 }
@@ -96,6 +96,11 @@ function reference(value: Plain): CertificateReference {
 function suiteOf(value: Plain): IkeSuite {
   const [encr, keyBits, integ, prf, ke] = list(value, 5);
   return { encr: number(encr), keyBits: number(keyBits), integ: number(integ), prf: number(prf), ke: number(ke) };
+}
+
+function accountingOf(value: Plain): Accounting {
+  const [attribute, interimMs] = list(value, 2);
+  return { class: bytesOf(attribute), interimMs: interimMs === null ? undefined : number(interimMs) };
 }
 
 function list(value: Plain, length?: number): readonly Plain[] {

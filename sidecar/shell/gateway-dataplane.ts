@@ -90,6 +90,7 @@ function none(): GatewayDataplane {
     },
     reports: () => [],
     stats: () => ({ children: [], totals: NO_TRAFFIC, drops: { ...drops } }),
+    traffic: () => undefined,
     close: () => {},
   };
   return { port, open: async () => {}, configure: () => {}, close: async () => {} };

@@ -92,7 +92,7 @@ export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], c
   const news = event({
     ...{ name: 'established', kind: who.kind, local: who.local, remote: who.remote, inner: child.sa.phase.inner },
     ...{ durationMs: ctx.now - sa.phase.since, roundTrips: undefined, keyExchanges: sa.phase.resumed ? 0 : 1 },
-    ...{ connection: undefined, ...which(sa) },
+    ...{ connection: undefined, accounting: who.accounting, authenticatedAt: who.authenticatedAt, ...which(sa) },
   });
   return { sa: ticket.sa, ends, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
 }
@@ -222,6 +222,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const news = event({
     ...{ name: 'established', kind: who.kind, local: who.local, remote, inner, durationMs: ctx.now - handshake.began },
     ...{ roundTrips: handshake.roundTrips, keyExchanges: handshake.keyExchanges, connection: connection.name, ...which(sa) },
+    ...{ accounting: undefined, authenticatedAt: who.authenticatedAt },
   });
   return { sa: child.sa, outputs: [news, ...child.outputs, ...keepTicket(child.sa, answer.notifies, ctx)] };
 }

@@ -81,7 +81,7 @@ export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
   spiR: spi,
   pod: maybe(fc.nat(254)),
   inner: some(address),
-  accounting: maybe(record<Accounting>({ class: blob() })),
+  accounting: maybe(record<Accounting>({ class: blob(), interimMs: maybe(fc.nat()) })),
   postQuantum: fc.boolean(),
 });
 
@@ -245,7 +245,7 @@ const established: Fields<Omit<Established, 'name'>> = {
   replaces: maybe(fc.record({ spiR: spi, pod: maybe(fc.nat(254)) }, { noNullPrototype: true })),
   ticketId: maybe(blob(16, 16)),
   postQuantum: fc.boolean(),
-  accounting: maybe(record<Accounting>({ class: blob() })),
+  accounting: maybe(record<Accounting>({ class: blob(), interimMs: maybe(fc.nat()) })),
   exchange: maybe(exchange),
   wanted: some(intent),
 };

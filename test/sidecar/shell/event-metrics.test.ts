@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseIdentity } from '../../../sidecar/contract/identity.ts';
+import type { Instant } from '../../../sidecar/ike/sa.ts';
 import type { ClosedWhy, Event } from '../../../sidecar/ike/step.ts';
 import { createLog, type LogLevel } from '../../../sidecar/process/log.ts';
 import { eventLine } from '../../../sidecar/shell/event-line.ts';
@@ -14,6 +15,7 @@ const alice = parseIdentity('alice@example.com');
 const halfOpen = (kind: 'full' | 'resumed'): Event => ({ name: 'half-open', kind, ...which });
 const established = (kind: 'full' | 'resumed'): Event => ({
   ...{ name: 'established', kind, local: parseIdentity('vpn.example.com'), remote: alice, inner: [Uint8Array.of(10, 8, 0, 2)] },
+  ...{ accounting: undefined, authenticatedAt: 0 as Instant },
   ...{ durationMs: 40, roundTrips: undefined, keyExchanges: 0, connection: undefined, ...which },
 });
 const closed = (why: ClosedWhy, remote: typeof alice | undefined): Event => ({

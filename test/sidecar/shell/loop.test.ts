@@ -40,6 +40,7 @@ function setUp() {
     order: (order) => void orders.push(order),
     receive: () => undefined,
     reports: () => reports.splice(0),
+    traffic: () => undefined,
     stats: () => ({ children: [], totals: NO_TRAFFIC, drops: NO_DROPS }),
     close: () => {},
   };

@@ -108,6 +108,7 @@ const crypto = cryptography('auto');
 /** Carries nothing. */
 const dataplane: Dataplane = {
   ...{ order: () => {}, receive: () => undefined, reports: () => [], close: () => {} },
+  traffic: () => undefined,
   stats: () => ({ children: [], totals: NO_TRAFFIC, drops: NO_DROPS }),
 };
 const VIRTUAL = '127.83.0.9';

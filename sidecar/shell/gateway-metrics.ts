@@ -1,5 +1,6 @@
 /** All metrics of a gateway, in Prometheus' text format. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { ROLES } from './credential-files.ts';
 import { EventMetrics } from './event-metrics.ts';
 import type { FileRole } from './policy-files.ts';
 import { type State, stateMetrics } from './state-metrics.ts';
@@ -23,7 +24,7 @@ export class GatewayMetrics {
       labelNames: ['file', 'outcome'],
       registers,
     });
-    for (const file of ['config', 'key_ring', 'psk'])
+    for (const file of ['config', 'key_ring', ...ROLES])
       for (const outcome of ['loaded', 'refused']) this.#reloads.inc({ file, outcome }, 0);
     new Gauge({ name: 'rekindle_build_info', help: 'Always 1.', labelNames: ['version', 'node'], registers }).set(
       { version, node: process.version },

@@ -1,4 +1,4 @@
-/** A file, or a directory of files, that is loaded at start and whenever it changes. A bad one is refused whole, and what was loaded before stays in force. */
+/** A file, or directories of files, that are loaded at start and whenever it changes. A bad one is refused whole, and what was loaded before stays in force. */
 import { createHash } from 'node:crypto';
 import type { Parsed, Problem } from '../contract/problem.ts';
 import { watchDirectory } from './directory-watch.ts';
@@ -8,7 +8,7 @@ export interface LiveFileOptions<T> {
   /** Stands for it in problems that belong to none of its files. */
   readonly name: string;
   /** Where its entries appear and change. */
-  readonly directory: string;
+  readonly directories: readonly string[];
   readonly read: () => Promise<Snapshot>;
   readonly parse: (files: NonNullable<Snapshot>) => Parsed<T>;
   /** It is in force from now on. */
@@ -30,8 +30,10 @@ export class LiveFile<T> {
 
   constructor(options: LiveFileOptions<T>) {
     this.#options = options;
-    const watch = watchDirectory(options.directory, () => void this.look());
-    this.#close = () => watch.close();
+    const watches = options.directories.map((directory) => watchDirectory(directory, () => void this.look()));
+    this.#close = () => {
+      for (const watch of watches) watch.close();
+    };
   }
 
   /** What is in force; undefined before the first good one. */
@@ -84,9 +86,14 @@ export class LiveFile<T> {
   }
 
   #miss(): void {
-    const { name, directory, missing } = this.#options;
+    const { name, directories, missing } = this.#options;
     this.#problems = [
-      { file: name, path: '', message: 'not there', remedy: `it is looked for in ${directory} and loaded when it comes` },
+      {
+        file: name,
+        path: '',
+        message: 'not there',
+        remedy: `it is looked for in ${directories.join(', ')} and loaded when it comes`,
+      },
     ];
     missing();
   }
@@ -108,9 +115,9 @@ const unreadable = (error: unknown): Unreadable =>
   new Unreadable(error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error));
 
 /** Tells contents apart without keeping them. */
-const digest = (found: Snapshot | Unreadable): string =>
-  found instanceof Unreadable
-    ? found.code
-    : createHash('sha256')
-        .update(JSON.stringify(found ?? null))
-        .digest('hex');
+function digest(found: Snapshot | Unreadable): string {
+  if (found instanceof Unreadable) return found.code;
+  const hash = createHash('sha256').update(JSON.stringify(found?.map(({ file, bytes }) => [file, bytes.length]) ?? null));
+  for (const { bytes } of found ?? []) hash.update(bytes);
+  return hash.digest('hex');
+}

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { LOG_LEVELS, type LogLevel } from '../process/log.ts';
 import { splitEndpoint } from './endpoint.ts';
 import type { PolicyPaths } from './policy-files.ts';
+import type { Folder } from './snapshot.ts';
 
 export interface SidecarOptions {
   readonly paths: PolicyPaths;
@@ -29,6 +30,11 @@ export const USAGE = `usage: node sidecar/main.ts --config FILE --key-ring FILE 
   --config FILE             gateway.yaml: what this gateway is; reloaded when it changes
   --key-ring FILE           key-ring.yaml: the keys that protect tickets; reloaded when it changes
   --psk-dir DIR             directory of YAML files that map identities to pre-shared keys; reloaded when it changes
+  --certificate-dir DIR     directory with tls.crt and tls.key, by which the gateway proves itself; reloaded when they change
+  --authority NAME=DIR      directory of authorities for certificates of clients: ca.crt, *.pem, and revocation lists *.crl; rules
+                            know them by this name; may be repeated; reloaded when they change
+  --eap-dir DIR             directory of YAML files that map names of EAP users to passwords or NT hashes; reloaded when it changes
+  --radius-dir DIR          directory of secrets that are shared with RADIUS servers, one per file; reloaded when it changes
   --address IP              listen here for IKE and ESP; may be repeated; default 0.0.0.0 and ::, all addresses of this machine
   --ordinal N               number of this pod among its siblings, 0 to 254
   --ordinal-from-hostname   take the number from the end of the host name, as a StatefulSet gives it; default: 0
@@ -44,6 +50,10 @@ const FLAGS = {
   config: { type: 'string' },
   'key-ring': { type: 'string' },
   'psk-dir': { type: 'string' },
+  'certificate-dir': { type: 'string' },
+  authority: { type: 'string', multiple: true },
+  'eap-dir': { type: 'string' },
+  'radius-dir': { type: 'string' },
   address: { type: 'string', multiple: true },
   ordinal: { type: 'string' },
   'ordinal-from-hostname': { type: 'boolean' },
@@ -72,7 +82,17 @@ export function parseCommandLine(args: readonly string[], { env, hostname, versi
     return values[flag] ?? '';
   };
   const options: SidecarOptions = {
-    paths: { config: needed('config'), keyRing: needed('key-ring'), preSharedKeys: values['psk-dir'] },
+    paths: {
+      config: needed('config'),
+      keyRing: needed('key-ring'),
+      credentials: {
+        psk: folder(values['psk-dir']),
+        certificate: folder(values['certificate-dir']),
+        authorities: parseAuthorities(values.authority ?? [], problems),
+        eap: folder(values['eap-dir']),
+        radius: folder(values['radius-dir']),
+      },
+    },
     addresses: parseAddresses(values.address ?? ['0.0.0.0', '::'], problems),
     ordinal: values['ordinal-from-hostname']
       ? ordinalOf(hostname, values.ordinal, problems)
@@ -94,6 +114,21 @@ function parseFlags(args: readonly string[], problems: string[]) {
     problems.push(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
     return undefined;
   }
+}
+
+const folder = (path: string | undefined): readonly Folder[] | undefined =>
+  path === undefined ? undefined : [{ path, name: undefined }];
+
+function parseAuthorities(given: readonly string[], problems: string[]): readonly Folder[] {
+  const folders = given.flatMap((text) => {
+    const [, name, path] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
+    if (name !== undefined && path !== undefined) return [{ name, path }];
+    problems.push(`--authority: not a name and a directory: "${text}"; write for instance staff=/etc/rekindle/staff`);
+    return [];
+  });
+  const twice = folders.find(({ name }, index) => folders.findIndex((other) => other.name === name) < index);
+  if (twice) problems.push(`--authority: named twice: ${twice.name}; give each directory a name of its own`);
+  return folders;
 }
 
 function parseAddresses(given: readonly string[], problems: string[]): readonly string[] {

@@ -1,139 +1,147 @@
-/** The files that say what is in force: configuration, key ring, pre-shared keys. Together they make the core's policy. */
+/** The files that say what is in force: configuration, key ring, credentials. Together they make the core's policy. */
 import { dirname } from 'node:path';
 import type { GatewayConfig } from '../contract/gateway-config.ts';
 import { parseGatewayConfig } from '../contract/gateway-yaml.ts';
 import type { KeyRing } from '../contract/key-ring.ts';
 import { parseKeyRing } from '../contract/key-ring-yaml.ts';
-import { type PreSharedKeys, parsePreSharedKeys } from '../contract/pre-shared-keys.ts';
 import { formatProblem, type Parsed, type Problem } from '../contract/problem.ts';
 import type { Policy } from '../ike/context.ts';
-import { TRUSTS_NOBODY } from '../ike/pki/trust.ts';
+import { cryptography } from '../ike/crypto/cryptographies.ts';
 import type { Log } from '../process/log.ts';
+import { CredentialFiles, type CredentialFolders, type ServerCredentials } from './credential-files.ts';
+import { CREDENTIALS, type CredentialRole, type Loaded } from './credential-kinds.ts';
 import { LiveFile } from './live-file.ts';
-import { readAll, readOne, type Snapshot } from './snapshot.ts';
+import { readOne } from './snapshot.ts';
 
 export interface PolicyPaths {
   readonly config: string;
   readonly keyRing: string;
-  /** Undefined: nobody has a pre-shared key. */
-  readonly preSharedKeys: string | undefined;
+  readonly credentials: CredentialFolders;
 }
 
-export type FileRole = 'config' | 'key_ring' | 'psk';
+export type FileRole = 'config' | 'key_ring' | CredentialRole;
+
+/** What is in force in the core, and in the servers beside it. */
+export interface InForce {
+  readonly policy: Policy;
+  readonly servers: ServerCredentials;
+}
 
 export interface PolicyObserver {
   /** All of it is there, and something of it is new. */
-  readonly changed: (policy: Policy) => void;
+  readonly changed: (inForce: InForce) => void;
   readonly looked: (role: FileRole, outcome: 'loaded' | 'refused' | 'missing') => void;
 }
 
-const NOBODY: PreSharedKeys = { psk: () => undefined, size: 0, warnings: [] };
+type AnyFile = Pick<LiveFile<unknown>, 'value' | 'problems' | 'look' | 'close'>;
 
 export class PolicyFiles {
   readonly #config: LiveFile<GatewayConfig>;
   readonly #keyRing: LiveFile<KeyRing>;
-  readonly #preSharedKeys: LiveFile<PreSharedKeys> | undefined;
+  readonly #credentials: CredentialFiles;
   readonly #log: Log;
   readonly #observer: PolicyObserver;
 
   constructor(paths: PolicyPaths, log: Log, observer: PolicyObserver) {
     this.#log = log;
     this.#observer = observer;
-    this.#config = this.#single('config', 'gateway.yaml', paths.config, parseGatewayConfig);
-    this.#keyRing = this.#single('key_ring', 'key-ring.yaml', paths.keyRing, parseKeyRing);
-    if (paths.preSharedKeys === undefined) return;
-    const directory = paths.preSharedKeys;
-    this.#preSharedKeys = this.#live('psk', 'pre-shared keys', directory, readAll(directory), parsePreSharedKeys);
+    this.#config = this.#single('config', 'gateway.yaml', paths.config, parseGatewayConfig, ({ generation, name }) =>
+      log.info({ generation, gateway: name }, 'gateway.yaml loaded'),
+    );
+    this.#keyRing = this.#single('key_ring', 'key-ring.yaml', paths.keyRing, parseKeyRing, ({ generation, ringId }) =>
+      log.info({ generation, ringId }, 'key-ring.yaml loaded'),
+    );
+    this.#credentials = new CredentialFiles(paths.credentials, (role) => ({
+      loaded: (loaded) => this.#loaded(role, () => this.#tellOfCredentials(role, loaded)),
+      refused: (problems) => this.#refused(role, problems),
+      missing: () => this.#missed(role, CREDENTIALS[role].title),
+    }));
   }
 
   /** Done when each file is in force or refused. */
   async look(): Promise<void> {
-    await Promise.all(this.#all().map((file) => file.look()));
+    await Promise.all(this.#all().map(([, file]) => file.look()));
   }
 
   get config(): GatewayConfig | undefined {
     return this.#config.value;
   }
 
-  get policy(): Policy | undefined {
+  get inForce(): InForce | undefined {
     const [config, ring] = [this.#config.value, this.#keyRing.value];
-    const keys = this.#preSharedKeys ? this.#preSharedKeys.value : NOBODY;
-    if (!config || !ring || !keys) return undefined;
-    const credentials = { psk: keys.psk, certificate: undefined, trust: TRUSTS_NOBODY, ppk: () => undefined };
-    return { config, ring, credentials };
+    if (!config || !ring) return undefined;
+    const made = this.#credentials.make({ crypto: cryptography(config.crypto), revocation: config.revocation });
+    return made && { policy: { config, ring, credentials: made.core }, servers: made.servers };
   }
 
   /** Why there is no policy yet, by file. */
   missing(): readonly string[] {
-    return this.#all().flatMap((file) =>
-      file.value === undefined && file.problems.length > 0 ? [withoutContent(file.problems)] : [],
+    return this.#all().flatMap(([role, { value, problems }]) =>
+      value === undefined && problems.length > 0 ? [withoutContent(role, problems)] : [],
     );
   }
 
-  /** Files whose present content is refused, or that are gone. */
+  /** Files whose present content is refused, or that are gone; and credentials that are not there, which somebody has to bring. */
   faults(): readonly { readonly file: string; readonly problems: number }[] {
-    const byFile = Map.groupBy(
-      this.#all().flatMap((file) => (file.value === undefined && isMissing(file.problems) ? [] : file.problems)),
-      ({ file }) => file,
+    const faults = this.#all().flatMap(([role, { value, problems }]) =>
+      value === undefined && titleOf(role) === undefined && isMissing(problems)
+        ? []
+        : problems.map(({ file }) => nameOf(role, file)),
     );
-    return Array.from(byFile, ([file, problems]) => ({ file, problems: problems.length }));
+    return Array.from(
+      Map.groupBy(faults, (file) => file),
+      ([file, all]) => ({ file, problems: all.length }),
+    );
   }
 
   close(): void {
-    for (const file of this.#all()) file.close();
+    for (const [, file] of this.#all()) file.close();
   }
 
-  #all(): readonly Pick<LiveFile<unknown>, 'value' | 'problems' | 'look' | 'close'>[] {
-    return [this.#config, this.#keyRing, ...(this.#preSharedKeys ? [this.#preSharedKeys] : [])];
+  #all(): readonly (readonly [role: FileRole, file: AnyFile])[] {
+    return [['config', this.#config], ['key_ring', this.#keyRing], ...this.#credentials.all()];
   }
 
-  #single<T>(role: FileRole, name: string, path: string, parse: (file: string, text: string) => Parsed<T>): LiveFile<T> {
-    return this.#live(role, name, dirname(path), readOne(path), (files) => parse(files[0]?.file ?? name, files[0]?.text ?? ''));
-  }
-
-  #live<T>(
-    role: FileRole,
+  #single<T>(
+    role: 'config' | 'key_ring',
     name: string,
-    directory: string,
-    read: () => Promise<Snapshot>,
-    parse: (files: NonNullable<Snapshot>) => Parsed<T>,
+    path: string,
+    parse: (file: string, text: string) => Parsed<T>,
+    tell: (value: T) => void,
   ): LiveFile<T> {
-    return new LiveFile({
+    return new LiveFile<T>({
       name,
-      directory,
-      read,
-      parse,
-      loaded: () => this.#loaded(role, name),
+      directories: [dirname(path)],
+      read: readOne(path),
+      parse: (files) => parse(files[0]?.file ?? name, files[0]?.text ?? ''),
+      loaded: (value) => this.#loaded(role, () => tell(value)),
       refused: (problems) => this.#refused(role, problems),
-      missing: () => this.#missed(role, name, directory),
+      missing: () => this.#missed(role, name),
     });
   }
 
-  #loaded(role: FileRole, name: string): void {
+  #loaded(role: FileRole, tell: () => void): void {
     this.#observer.looked(role, 'loaded');
-    const [config, ring] = [this.#config.value, this.#keyRing.value];
-    if (role === 'config') this.#log.info({ generation: config?.generation, gateway: config?.name }, `${name} loaded`);
-    if (role === 'key_ring') this.#log.info({ generation: ring?.generation, ringId: ring?.ringId }, `${name} loaded`);
-    if (role === 'psk') this.#warnOfWeakKeys();
-    const policy = this.policy;
-    if (policy) this.#observer.changed(policy);
+    tell();
+    const { inForce } = this;
+    if (inForce) this.#observer.changed(inForce);
   }
 
-  #warnOfWeakKeys(): void {
-    const loaded = this.#preSharedKeys?.value ?? NOBODY;
-    this.#log.info({ identities: loaded.size }, 'pre-shared keys loaded');
-    for (const warning of loaded.warnings.slice(0, MOST_LINES)) this.#log.warn({ file: warning.file }, formatProblem(warning));
+  #tellOfCredentials(role: CredentialRole, { size, warnings }: Loaded<unknown>): void {
+    const { title, unit } = CREDENTIALS[role];
+    this.#log.info({ [unit]: size }, `${title} loaded`);
+    for (const warning of warnings.slice(0, MOST_LINES)) this.#log.warn({ file: warning.file }, formatProblem(warning));
   }
 
-  #missed(role: FileRole, name: string, directory: string): void {
+  #missed(role: FileRole, name: string): void {
     this.#observer.looked(role, 'missing');
-    if (this.policy) this.#log.error({ file: name, directory }, `${name} is gone; what was loaded before stays in force`);
-    else this.#log.info({ file: name, directory }, `${name} is not there yet; waiting`);
+    if (this.inForce) this.#log.error({ file: name }, `${name} is gone; what was loaded before stays in force`);
+    else this.#log.info({ file: name }, `${name} is not there yet; waiting`);
   }
 
   #refused(role: FileRole, problems: readonly Problem[]): void {
     this.#observer.looked(role, 'refused');
-    const inForce = this.#all().every((file) => file.value !== undefined)
+    const inForce = this.#all().every(([, file]) => file.value !== undefined)
       ? 'what was loaded before stays in force'
       : 'waiting for a good one';
     for (const problem of problems.slice(0, MOST_LINES)) this.#log.error({ file: problem.file }, formatProblem(problem));
@@ -146,8 +154,17 @@ const MOST_LINES = 100;
 
 const isMissing = ([first]: readonly Problem[]): boolean => first?.path === '' && first.message === 'not there';
 
+const titleOf = (role: FileRole): string | undefined =>
+  role === 'config' || role === 'key_ring' ? undefined : CREDENTIALS[role].title;
+
+/** Files of credentials by what they hold as well: their names are the user's. */
+function nameOf(role: FileRole, file: string): string {
+  const title = titleOf(role);
+  return title === undefined || title === file ? file : `${title}: ${file}`;
+}
+
 /** For readers on the pod network: which file, not what stands in it. */
-const withoutContent = (problems: readonly Problem[]): string =>
-  isMissing(problems)
-    ? `${problems[0]?.file}: not there`
-    : `${problems[0]?.file}: refused, ${problems.length} problems; they are in the log`;
+function withoutContent(role: FileRole, problems: readonly Problem[]): string {
+  const name = nameOf(role, problems[0]?.file ?? '');
+  return isMissing(problems) ? `${name}: not there` : `${name}: refused, ${problems.length} problems; they are in the log`;
+}

@@ -6,11 +6,15 @@ import { Gateway } from '../ike/gateway.ts';
 import type { Event } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import type { Log } from '../process/log.ts';
+import { connectUdp, resolveHost } from '../radius/udp.ts';
 import type { Clock } from './clock.ts';
+import type { ServerCredentials } from './credential-files.ts';
+import { EapService } from './eap-service.ts';
 import { type CreateDataplane, createDataplane, type GatewayDataplane } from './gateway-dataplane.ts';
 import { localAddresses } from './local-addresses.ts';
 import { Loop, systemAfter } from './loop.ts';
 import { startPeerServer } from './peers.ts';
+import { radiusLog } from './radius-log.ts';
 import { pooledRandom } from './random.ts';
 import { bindUdp, type Udp } from './udp.ts';
 import { reportUdp } from './udp-report.ts';
@@ -39,6 +43,8 @@ export interface Serving {
   readonly loop: Loop;
   readonly udp: Udp;
   readonly dataplane: GatewayDataplane;
+  /** What is beside the core goes by these from now on. */
+  configure(config: GatewayConfig, credentials: ServerCredentials): void;
   /** `tell`: peers get a DELETE; else they keep their tickets and come back elsewhere (RFC 5723 §6.2). */
   close(tell: boolean): Promise<void>;
 }
@@ -65,6 +71,13 @@ export async function serve(options: ServingOptions): Promise<Serving> {
     active: () => loop.expectReports(),
     failed: (error) => failed(error, 'tun'),
   });
+  const eap = new EapService({
+    ...{ random, clock, failed: (error) => failed(error, 'eap') },
+    radius: {
+      ...{ clock: () => clock(), after: systemAfter, random, resolve: resolveHost, connect: connectUdp },
+      observer: radiusLog(log),
+    },
+  });
   const loop = new Loop({
     ...{ core, clock, after: systemAfter, dataplane: dataplane.port, failed },
     send: (bytes, path) => udp.sendIke(bytes, path),
@@ -81,11 +94,16 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   log.info({ port: peerServer.port }, 'listening for sibling pods');
   return {
     ...{ core, loop, udp, dataplane },
+    configure(changed, credentials) {
+      dataplane.configure(changed);
+      eap.configure(changed, credentials);
+    },
     async close(tell) {
       const some = core.counts().established > 0;
       loop.handle({ type: 'shutdown', tell });
       if (tell && some) await new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
       loop.stop();
+      eap.close();
       await Promise.all([udp.close(), peerServer.close(), dataplane.close()]);
     },
   };

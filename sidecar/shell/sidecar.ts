@@ -11,7 +11,7 @@ import { eventLog } from './event-log.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { gatewayRoutes } from './gateway-routes.ts';
 import type { SidecarOptions } from './options.ts';
-import { PolicyFiles } from './policy-files.ts';
+import { type InForce, PolicyFiles } from './policy-files.ts';
 import { pooledRandom } from './random.ts';
 import { restartNeeds } from './restart-needs.ts';
 import { type Serving, serve } from './serving.ts';
@@ -48,7 +48,7 @@ export class Sidecar {
     this.#readiness.set('serving', 'the ports are not open yet');
     this.#readiness.set('siblings', 'the sibling pods were not asked for their key ring yet');
     this.#files = new PolicyFiles(options.paths, log, {
-      changed: (policy) => this.#configure(policy),
+      changed: (inForce) => this.#configure(inForce),
       looked: (role, outcome) => {
         if (outcome !== 'missing') this.#metrics.reloaded(role, outcome);
         this.#sayWhatIsMissing();
@@ -112,17 +112,18 @@ export class Sidecar {
     });
     this.#began = config;
     this.#readiness.set('serving', undefined);
-    if (this.#files.policy) this.#configure(this.#files.policy);
+    const { inForce } = this.#files;
+    if (inForce) this.#configure(inForce);
   }
 
-  #configure(policy: Policy): void {
+  #configure({ policy, servers }: InForce): void {
     if (!this.#serving || !this.#began) return;
     const first = this.#policy === undefined;
     this.#policy = policy;
     for (const need of restartNeeds(this.#began, policy.config))
       this.#log.warn({ field: need }, 'changed, which takes effect at the next start');
     if (!first) void this.#siblings.configure(policy.config);
-    this.#serving.dataplane.configure(policy.config);
+    this.#serving.configure(policy.config, servers);
     this.#serving.loop.handle({ type: 'configure', policy });
     this.#metrics.events.useKeys(policy.ring.keys.map(({ id }) => hex(id)));
     this.#log.info({ config: policy.config.generation, keyRing: policy.ring.generation }, 'configured');
@@ -148,7 +149,7 @@ export class Sidecar {
     const missing = this.#files.missing();
     this.#readiness.set(
       'files',
-      missing.length === 0 && this.#files.policy ? undefined : missing.join('; ') || 'the files are not loaded yet',
+      missing.length === 0 && this.#files.inForce ? undefined : missing.join('; ') || 'the files are not loaded yet',
     );
   }
 

@@ -36,7 +36,7 @@ export function parseTrust(files: readonly PkiFile[], options: TrustOptions): Pa
     ...lists.flatMap((one) => staleness(one, anchors, options.now)),
   ];
   const trusted = {
-    anchors: anchors.map(({ item, link }) => ({ name: item.file, link })),
+    anchors: anchors.map(({ item, link }) => ({ name: authorityOf(item), link })),
     lists: lists.map(({ list }) => list),
     revocation: options.revocation,
   };
@@ -52,6 +52,9 @@ interface ReadList {
   readonly item: Item;
   readonly list: RevocationList;
 }
+
+/** Where files stand in folders, an authority is called as its folder. */
+const authorityOf = ({ file }: Item): string => file.split('/')[0] ?? file;
 
 function read(files: readonly PkiFile[], crypto: TrustCryptography, problems: Problem[]) {
   const [anchors, lists]: [ReadAnchor[], ReadList[]] = [[], []];

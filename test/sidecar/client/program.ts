@@ -30,7 +30,7 @@ const log = createLog({ level: 'silent', base: {} });
 export async function startGateway(): Promise<Sidecar> {
   const sidecar = new Sidecar(
     {
-      paths: { config, keyRing, preSharedKeys: join(files.path, 'psk') },
+      paths: { config, keyRing, credentials: { psk: [{ path: join(files.path, 'psk'), name: undefined }] } },
       ...{ addresses: [ADDRESS], ordinal: 0, podUid: undefined, http: { host: ADDRESS, port: undefined }, tun: undefined },
       ...{ logLevel: 'silent', version: 'test' },
     },

@@ -19,7 +19,11 @@ const problems = (line: string): readonly string[] => {
 describe('the command line', () => {
   it('needs no more than the two files', () => {
     assert.deepEqual(options(NEEDED), {
-      paths: { config: 'gateway.yaml', keyRing: 'key-ring.yaml', preSharedKeys: undefined },
+      paths: {
+        config: 'gateway.yaml',
+        keyRing: 'key-ring.yaml',
+        credentials: { psk: undefined, certificate: undefined, authorities: [], eap: undefined, radius: undefined },
+      },
       addresses: ['0.0.0.0', '::'],
       ordinal: 0,
       podUid: undefined,
@@ -33,7 +37,7 @@ describe('the command line', () => {
   it('takes all the rest', () => {
     const line = `${NEEDED} --psk-dir psk --address 192.0.2.1 --address ::1 --ordinal-from-hostname --http-address [::1]:8080 --tun rk0 --log-level debug`;
     const { paths, addresses, ordinal, http, tun, logLevel, podUid } = options(line, { POD_UID: 'uid' });
-    assert.equal(paths.preSharedKeys, 'psk');
+    assert.deepEqual(paths.credentials.psk, [{ path: 'psk', name: undefined }]);
     assert.deepEqual(addresses, ['192.0.2.1', '::1']);
     assert.deepEqual({ ordinal, tun, logLevel, podUid }, { ordinal: 2, tun: 'rk0', logLevel: 'debug', podUid: 'uid' });
     assert.deepEqual(http, { host: '::1', port: 8080 });

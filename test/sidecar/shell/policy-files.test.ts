@@ -30,9 +30,13 @@ describe('the files of a gateway', () => {
 
   const open = (): PolicyFiles => {
     const log = createLog({ level: 'info', base: {}, to: { write: (line) => void lines.push(JSON.parse(line).msg) } });
-    const paths = { config: path('config', 'gateway.yaml'), keyRing: path('ring', 'key-ring.yaml'), preSharedKeys: path('psk') };
+    const paths = {
+      config: path('config', 'gateway.yaml'),
+      keyRing: path('ring', 'key-ring.yaml'),
+      credentials: { psk: [{ path: path('psk'), name: undefined }] },
+    };
     files = new PolicyFiles(paths, log, {
-      changed: (policy) => {
+      changed: ({ policy }) => {
         policies.push(policy);
         onPolicy?.();
       },
@@ -56,13 +60,13 @@ describe('the files of a gateway', () => {
     open();
     await files.look();
     assert.deepEqual(files.missing(), ['gateway.yaml: not there', 'key-ring.yaml: not there', 'pre-shared keys: not there']);
-    assert.deepEqual(files.faults(), []);
+    assert.deepEqual(files.faults(), [{ file: 'pre-shared keys', problems: 1 }]);
     await writeAll();
     await files.look();
     assert.deepEqual(files.missing(), []);
     assert.equal(policies.length, 1);
     assert.equal(secretOf(policies[0], 'alice@example.com'), 'a secret of sixteen');
-    assert.equal(files.policy?.config.generation, 1);
+    assert.equal(files.inForce?.policy.config.generation, 1);
     assert.deepEqual(looked.toSorted().slice(0, 2), ['config loaded', 'config missing']);
   });
 
@@ -82,7 +86,7 @@ describe('the files of a gateway', () => {
     await write('config/gateway.yaml', exampleConfig(2).replace('10.8.0.0/24', '10.8.0.0').replace('vpn.example.com', '""'));
     await files.look();
     await files.look();
-    assert.equal(files.policy?.config.generation, 1);
+    assert.equal(files.inForce?.policy.config.generation, 1);
     assert.equal(policies.length, 1);
     assert.deepEqual(files.faults(), [{ file: 'gateway.yaml', problems: 2 }]);
     assert.deepEqual(lines.slice(-3), [
@@ -93,7 +97,7 @@ describe('the files of a gateway', () => {
     assert.equal(looked.filter((one) => one === 'config refused').length, 1);
     await write('config/gateway.yaml', exampleConfig(3));
     await files.look();
-    assert.equal(files.policy?.config.generation, 3);
+    assert.equal(files.inForce?.policy.config.generation, 3);
     assert.deepEqual(files.faults(), []);
   });
 
@@ -104,11 +108,11 @@ describe('the files of a gateway', () => {
     const whole = exampleRing(2);
     await write('ring/key-ring.yaml', whole.slice(0, whole.length / 2));
     await files.look();
-    assert.equal(files.policy?.ring.generation, 1);
+    assert.equal(files.inForce?.policy.ring.generation, 1);
     assert.deepEqual(files.faults(), [{ file: 'key-ring.yaml', problems: 1 }]);
     await write('ring/key-ring.yaml', whole);
     await files.look();
-    assert.equal(files.policy?.ring.generation, 2);
+    assert.equal(files.inForce?.policy.ring.generation, 2);
   });
 
   it('that are deleted stay in force', async () => {
@@ -117,7 +121,7 @@ describe('the files of a gateway', () => {
     await files.look();
     await unlink(path('ring/key-ring.yaml'));
     await files.look();
-    assert.equal(files.policy?.ring.generation, 1);
+    assert.equal(files.inForce?.policy.ring.generation, 1);
     assert.deepEqual(files.faults(), [{ file: 'key-ring.yaml', problems: 1 }]);
     assert.equal(lines.at(-1), 'key-ring.yaml is gone; what was loaded before stays in force');
   });
@@ -127,7 +131,7 @@ describe('the files of a gateway', () => {
     await write('psk/more.yaml', '"bob@example.com": ""\nhunter2: 1');
     open();
     await files.look();
-    assert.deepEqual(files.missing(), ['more.yaml: refused, 2 problems; they are in the log']);
+    assert.deepEqual(files.missing(), ['pre-shared keys: more.yaml: refused, 2 problems; they are in the log']);
     assert.equal(policies.length, 0);
     assert.equal(lines.at(-1), 'refused; waiting for a good one');
   });
@@ -168,13 +172,13 @@ describe('the files of a gateway', () => {
     await project('ring', 'v2', { 'key-ring.yaml': exampleRing(2) });
     await rm(path('ring', '..v1'), { recursive: true });
     await next;
-    assert.equal(files.policy?.ring.generation, 2);
+    assert.equal(files.inForce?.policy.ring.generation, 2);
 
     next = changed();
     await project('psk', 'v2', { 'users.yaml': '"alice@example.com": a newer secret' });
     await rm(path('psk', '..v1'), { recursive: true });
     await next;
-    assert.equal(secretOf(files.policy, 'alice@example.com'), 'a newer secret');
+    assert.equal(secretOf(files.inForce?.policy, 'alice@example.com'), 'a newer secret');
     assert.deepEqual(files.faults(), []);
   });
 });

@@ -121,7 +121,11 @@ describe('two gateways', { timeout: 20_000 }, () => {
   const open = async (ordinal: number): Promise<void> => {
     const log = createLog({ level: 'info', base: { ordinal }, to: { write: (line) => void lines.push(JSON.parse(line)) } });
     const inside = (name: string): string => join(directory, name);
-    const paths = { config: inside('gateway.yaml'), keyRing: inside('key-ring.yaml'), preSharedKeys: inside('psk') };
+    const paths = {
+      config: inside('gateway.yaml'),
+      keyRing: inside('key-ring.yaml'),
+      credentials: { psk: [{ path: inside('psk'), name: undefined }] },
+    };
     const http = { host: address(ordinal), port: undefined };
     const addresses = [address(ordinal)];
     pods[ordinal] = new Sidecar(

@@ -19,7 +19,7 @@ import { signaturesOf } from './signatures.ts';
  * key pair and agreement with X25519 10, ECP 256 20, 384 and 521 4, MODP 6; signatures with ECDSA P-256 20 to 45, 384 and 521 2 to 14, EdDSA
  * 10 to 20. And node:crypto as the same OpenSSL called directly: HMAC 2.3, AES-GCM 2.6, XChaCha20-Poly1305 1.5, X25519 1.2 to 1.3.
  */
-function fastest(): Provider {
+export function fastest(): Provider {
   if (!libcrypto) return openssl;
   try {
     selfTest(assembled('auto', libcrypto));
@@ -30,8 +30,11 @@ function fastest(): Provider {
   }
 }
 
+/** Looked for once: the self-test takes its time. */
+let found: Provider | undefined;
+
 const providers: Readonly<Record<Cryptography['name'], () => Provider>> = {
-  auto: fastest,
+  auto: () => (found ??= fastest()),
   noble: () => noble,
   openssl: () => openssl,
 };

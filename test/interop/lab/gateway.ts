@@ -1,7 +1,7 @@
 /** Our gateway on a machine of the lab, and what it says of itself: log, /status, /metrics. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { KeyRing } from '../../../sidecar/contract/key-ring.ts';
 import { encodeKeyRing } from '../../../sidecar/contract/key-ring-yaml.ts';
@@ -14,6 +14,8 @@ import type { Program } from './program.ts';
 const MAIN = join(import.meta.dirname, '../../../sidecar/main.ts');
 const HTTP_PORT = 9500;
 
+/** Name → content. */
+export type Files = Readonly<Record<string, string>>;
 /** As in gateway.yaml. */
 type Fields = { readonly [name: string]: unknown };
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -56,6 +58,14 @@ export interface GatewayOptions {
   readonly ring?: KeyRing;
   readonly ordinal?: number;
   readonly tun?: string;
+  /** Its own certificate, followed by intermediates, and its private key; PEM. */
+  readonly certificate?: { readonly chain: string; readonly key: string };
+  /** Name of an authority → its files. */
+  readonly authorities?: Readonly<Record<string, Files>>;
+  /** Name → password. */
+  readonly eapUsers?: Readonly<Record<string, string>>;
+  /** Secrets shared with RADIUS servers, by the names that gateway.yaml has for them. */
+  readonly radiusSecrets?: Files;
   /** Further identities; each has a secret that no peer of a scenario knows. */
   readonly users?: readonly string[];
 }
@@ -85,7 +95,7 @@ export class Gateway {
     const { settings = {}, ordinal = 0, tun, users = [] } = options;
     const files = join(place.folder, `gateway-${ordinal}`);
     mkdirSync(join(files, 'psk'), { recursive: true });
-    const write = (name: string, text: string) => writeFileSync(join(files, name), text, { mode: 0o600 });
+    const write = (name: string, text: string) => writePrivate(join(files, name), text);
     write('gateway.yaml', gatewayYaml(settings));
     write('key-ring.yaml', encodeKeyRing(options.ring ?? ring()));
     write('psk/users.yaml', dump({ [USER]: SECRET, ...Object.fromEntries(users.map((user) => [user, `a secret of ${user}`])) }));
@@ -94,6 +104,7 @@ export class Gateway {
       ...place.addresses.flatMap((address) => ['--address', address]),
       ...['--ordinal', String(ordinal), '--http-address', place.httpAddress, '--log-level', 'debug'],
       ...(tun === undefined ? [] : ['--tun', tun]),
+      ...writeCredentials(files, options),
     ];
     const gateway = new Gateway(place.machine.start(`gateway-${ordinal}`, [...place.node, MAIN, ...args]), place, files);
     await gateway.logged({ msg: 'ready' });
@@ -141,6 +152,11 @@ export class Gateway {
     await this.#program.wait(pick, loaded + expected, { what: 'files loaded anew' });
   }
 
+  /** A file of an authority is new, or another one; the gateway reads it by itself. */
+  writeAuthority(name: string, file: string, text: string): void {
+    writePrivate(join(this.#files, `authority-${name}`, file), text);
+  }
+
   /** SIGKILL: nobody is told. */
   kill(): Promise<void> {
     return this.#program.kill();
@@ -155,6 +171,27 @@ export class Gateway {
     const response = await fetch(`http://${this.#place.httpAddress}:${HTTP_PORT}${path}`, { signal: AbortSignal.timeout(5_000) });
     return response.text();
   }
+}
+
+/** Answers the flags that name the folders. */
+function writeCredentials(home: string, { certificate, authorities = {}, eapUsers, radiusSecrets }: GatewayOptions): string[] {
+  const folder = (name: string, files: Files): string => {
+    for (const [file, text] of Object.entries(files)) writePrivate(join(home, name, file), text);
+    return join(home, name);
+  };
+  return [
+    ...(certificate
+      ? ['--certificate-dir', folder('certificate', { 'tls.crt': certificate.chain, 'tls.key': certificate.key })]
+      : []),
+    ...Object.entries(authorities).flatMap(([name, files]) => ['--authority', `${name}=${folder(`authority-${name}`, files)}`]),
+    ...(eapUsers ? ['--eap-dir', folder('eap', { 'users.yaml': dump(eapUsers) })] : []),
+    ...(radiusSecrets ? ['--radius-dir', folder('radius', radiusSecrets)] : []),
+  ];
+}
+
+function writePrivate(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode: 0o600 });
 }
 
 /** What the log says of an established one. */

@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Authority, type KeyKind } from './authority.ts';
 import { KEYS_FILE } from './capture.ts';
 import { Client } from './client.ts';
 import { Gateway, type GatewayOptions, SECRET } from './gateway.ts';
@@ -142,10 +143,19 @@ export class Lab {
     return this.#relayOn('initiator', [OUTER.responder.ipv4]);
   }
 
-  /** `root`: one that the scenario names in its `roots`. */
-  strongSwan(role: Role, root: 'strongswan' | 'strongswan-sid' = 'strongswan'): Promise<StrongSwan> {
+  /** `root`: one that the scenario names in its `roots`; `files`: credentials. */
+  strongSwan(
+    role: Role,
+    root: 'strongswan' | 'strongswan-sid' = 'strongswan',
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<StrongSwan> {
     const { scenario } = this.#place;
-    return StrongSwan.start({ machine: this[role], root: this.#root(root), at: this.#view(role), scenario });
+    return StrongSwan.start({ machine: this[role], root: this.#root(root), at: this.#view(role), scenario, files });
+  }
+
+  /** A trust anchor of this scenario. */
+  authority(name = 'root', kind: KeyKind = 'ecdsa-p256'): Promise<Authority> {
+    return Authority.root(join(this.folder, 'authorities'), name, kind);
   }
 
   libreswan(role: Role): Promise<Libreswan> {

@@ -1,6 +1,6 @@
 /** A strongSwan of the lab: charon with ESP in its own process (kernel-libipsec), told what to do by swanctl. */
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine, Output } from './machine.ts';
 import { mountRoot } from './peer-root.ts';
@@ -18,6 +18,8 @@ export interface StrongSwanPlace {
   readonly at: string;
   /** The scenario's folder in `strongswan/`: has swanctl.conf, and may have a strongswan.conf. */
   readonly scenario: string;
+  /** Below the folder of swanctl.conf: `x509/client.pem`, `private/client.pem`, `x509ca/root.pem`. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export class StrongSwan {
@@ -34,8 +36,18 @@ export class StrongSwan {
     mountRoot({ root: place.root, at: place.at, peer: PEERS, scratch: [SETTINGS] });
     writeFileSync(join(place.at, SETTINGS, 'swanctl.conf'), `include /peer/${place.scenario}/swanctl.conf\n`);
     const peer = new StrongSwan(place, startCharon(place));
+    peer.write(place.files ?? {});
     await peer.#load();
     return peer;
+  }
+
+  /** Files below the folder of swanctl.conf; read with `--load-creds`. */
+  write(files: Readonly<Record<string, string>>): void {
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(this.#place.at, SETTINGS, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text, { mode: 0o600 });
+    }
   }
 
   /** Killed without a word and started again; its log begins anew. */

@@ -3,8 +3,10 @@ import type { Cryptography } from '../crypto/cryptography.ts';
 import type { PublicKey } from '../crypto/signature.ts';
 import { type Instant, NEVER } from '../sa.ts';
 import { ShortMemory } from '../short-memory.ts';
-import { type Bytes, hex } from '../wire/bytes.ts';
+import { type Bytes, hex, utf8 } from '../wire/bytes.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
+import { formatName } from './name.ts';
+import type { CertificateReference } from './trust.ts';
 
 export type TrustCryptography = Pick<Cryptography, 'signatures' | 'sealing'>;
 
@@ -19,6 +21,8 @@ export class Link {
   /** Ids of certificates whose key has signed this one, in chains that were good. */
   readonly provenBy = new Set<string>();
   readonly #crypto: TrustCryptography;
+  #subject: string | undefined;
+  #reference: CertificateReference | undefined;
   #key: { readonly known: PublicKey | undefined } | undefined;
 
   constructor(certificate: Certificate, fingerprint: Bytes, crypto: TrustCryptography) {
@@ -33,7 +37,22 @@ export class Link {
     this.#key ??= { known: this.#crypto.signatures.publicKey(this.certificate.publicKey) };
     return this.#key.known;
   }
+
+  /** As text. */
+  get subject(): string {
+    this.#subject ??= formatName(this.certificate.subject);
+    return this.#subject;
+  }
+
+  get reference(): CertificateReference {
+    const { issuerKey, serial } = this.certificate;
+    this.#reference ??= { issuer: issuerReference(issuerKey, this.#crypto), serial: serial.slice() };
+    return this.#reference;
+  }
 }
+
+export const issuerReference = (issuerKey: string, { sealing }: TrustCryptography): Bytes =>
+  sealing.sha256(utf8(issuerKey)).slice(0, 20);
 
 /** Holds certificates of good chains alone, so that no stranger fills it. */
 export class LinkMemory {

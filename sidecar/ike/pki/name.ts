@@ -24,7 +24,8 @@ export function formatName(name: Bytes): string {
     .map((attributes) => attributes.map(formatAttribute).join('+'))
     .reverse()
     .join(',');
-  return shown.length > LONGEST ? `${shown.slice(0, LONGEST)}…` : shown;
+  // A cut may go through the middle of a character.
+  return shown.length > LONGEST ? `${shown.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, '')}…` : shown;
 }
 
 const LONGEST = 300;
@@ -52,24 +53,27 @@ const prepared = (text: string): string => text.normalize('NFKC').toLowerCase().
 
 /** Undefined for what is not a text, or not a well-formed one. */
 function directoryString({ tag, body }: Element): string | undefined {
-  const encoding = encodings[tag];
-  if (encoding === undefined || body.length > 4096) return undefined;
+  const decoder = decoders[tag];
+  if (decoder === undefined || body.length > 4096) return undefined;
   try {
-    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(body);
+    return decoder.decode(body);
   } catch {
     return undefined;
   }
 }
 
+const decoder = (encoding: string): TextDecoder => new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
+const [unicode, latin] = [decoder('utf-8'), decoder('latin1')];
+
 /** UTF8String, NumericString, PrintableString, TeletexString, IA5String, VisibleString, BMPString. */
-const encodings: Readonly<Record<number, string>> = {
-  12: 'utf-8',
-  18: 'latin1',
-  19: 'latin1',
-  20: 'latin1',
-  22: 'latin1',
-  26: 'latin1',
-  30: 'utf-16be',
+const decoders: Readonly<Record<number, TextDecoder>> = {
+  12: unicode,
+  18: latin,
+  19: latin,
+  20: latin,
+  22: latin,
+  26: latin,
+  30: decoder('utf-16be'),
 };
 
 function formatAttribute({ type, value }: Attribute): string {

@@ -4,7 +4,6 @@ import type { Instant } from '../sa.ts';
 import { type Bytes, equalBytes, hex } from '../wire/bytes.ts';
 import { KeyUsage } from './extension.ts';
 import type { Link, TrustCryptography } from './link.ts';
-import { formatName } from './name.ts';
 import { ocspStanding } from './ocsp-status.ts';
 import { type Chain, verifies } from './path.ts';
 import { type Fault, fault } from './requirements.ts';
@@ -47,10 +46,9 @@ export class Revocation {
       const issuer = links[index + 1] ?? anchor.link;
       if (link.id === anchor.link.id) continue;
       const standing = this.#standing(link, issuer, presented, now);
-      const name = formatName(link.certificate.subject);
-      if (standing === 'revoked') return fault('revoked', `"${name}"`);
+      if (standing === 'revoked') return fault('revoked', `"${link.subject}"`);
       // Only when the policy wants it: neither RFC 7296 nor the field demands that lists can be had.
-      if (!standing && this.#demand === 'required') return fault('revocation-unknown', `"${name}"`);
+      if (!standing && this.#demand === 'required') return fault('revocation-unknown', `"${link.subject}"`);
     }
     return undefined;
   }

@@ -2,11 +2,9 @@
 import type { PublicKey } from '../crypto/signature.ts';
 import { ProtocolError } from '../error.ts';
 import type { Instant } from '../sa.ts';
-import { type Bytes, hex, utf8 } from '../wire/bytes.ts';
-import type { Certificate } from './certificate.ts';
+import { type Bytes, hex } from '../wire/bytes.ts';
 import { identitiesOf, isNamed } from './identity-match.ts';
-import { type Link, LinkMemory, type TrustCryptography } from './link.ts';
-import { formatName } from './name.ts';
+import { issuerReference, type Link, LinkMemory, type TrustCryptography } from './link.ts';
 import { type Anchor, type Chain, findChain } from './path.ts';
 import { type Fault, fault, faultOf } from './requirements.ts';
 import { Revocation, type RevocationDemand } from './revocation.ts';
@@ -26,7 +24,6 @@ export interface Trusted {
 export class TrustStore implements Trust {
   readonly size: number;
   readonly keyHashes: readonly Bytes[];
-  readonly #crypto: TrustCryptography;
   readonly #anchors: ReadonlyMap<string, readonly Anchor[]>;
   readonly #memory: LinkMemory;
   readonly #revocation: Revocation;
@@ -37,11 +34,10 @@ export class TrustStore implements Trust {
     this.size = anchors.length;
     // RFC 7296 §3.7: SHA-1 over the SubjectPublicKeyInfo.
     this.keyHashes = anchors.map(({ link }) => crypto.sealing.sha1(link.certificate.publicKey));
-    this.#crypto = crypto;
     this.#anchors = Map.groupBy(anchors, ({ link }) => link.certificate.subjectKey);
     this.#memory = new LinkMemory(crypto);
     this.#revocation = new Revocation(lists, revocation, crypto);
-    this.#issuers = new Map(this.#revocation.issuers.map((name) => [hex(this.#issuer(name)), name]));
+    this.#issuers = new Map(this.#revocation.issuers.map((name) => [hex(issuerReference(name, crypto)), name]));
   }
 
   verify(presented: Presented, demand: Demand): Verdict {
@@ -61,8 +57,7 @@ export class TrustStore implements Trust {
     });
     if (!chain) return { trusted: false, ...wrong };
     if (!peer.key) return { trusted: false, reason: 'weak', detail: 'the key is too weak or of an unknown kind' };
-    if (!isCalled(peer, demand))
-      return { trusted: false, reason: 'wrong-identity', detail: formatName(peer.certificate.subject) };
+    if (!isCalled(peer, demand)) return { trusted: false, reason: 'wrong-identity', detail: peer.subject };
     this.#memory.remember(whole(chain));
     return this.#trusted(peer, peer.key, chain);
   }
@@ -93,20 +88,12 @@ export class TrustStore implements Trust {
       trusted: true,
       key,
       fingerprint: peer.fingerprint,
-      chain: chain.links.map(({ certificate }) => this.#reference(certificate)),
+      chain: chain.links.map(({ reference }) => reference),
       notAfter: Math.min(...whole(chain).map(({ certificate }) => certificate.notAfter)) as Instant,
       anchor: chain.anchor.name,
-      subject: formatName(peer.certificate.subject),
+      subject: peer.subject,
       identities: identitiesOf(peer.certificate),
     };
-  }
-
-  #reference({ issuerKey, serial }: Certificate): CertificateReference {
-    return { issuer: this.#issuer(issuerKey), serial: serial.slice() };
-  }
-
-  #issuer(issuerKey: string): Bytes {
-    return this.#crypto.sealing.sha256(utf8(issuerKey)).slice(0, 20);
   }
 }
 

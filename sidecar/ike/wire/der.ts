@@ -1,6 +1,6 @@
 /** Distinguished encoding of ASN.1 (X.690 §10): a cursor over elements, strict, which hands out the bytes as they stand. */
 import { ProtocolError } from '../error.ts';
-import { type Bytes, Reader } from './bytes.ts';
+import type { Bytes } from './bytes.ts';
 
 /** Identifier octets of what certificates, keys and signatures are made of. */
 export const Tag = {
@@ -34,7 +34,8 @@ export class DerReader {
   #at = 0;
 
   constructor(bytes: Bytes) {
-    this.#bytes = bytes;
+    // A socket delivers Buffers, whose views are Buffers again; inside there is one kind of bytes only.
+    this.#bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   get left(): number {
@@ -48,15 +49,8 @@ export class DerReader {
 
   /** The next element, which must have this tag when one is named. */
   element(tag?: number): Element {
-    const reader = new Reader(this.#bytes.subarray(this.#at));
-    const found = reader.u8();
-    if (tag !== undefined && found !== tag) throw ProtocolError.malformed(`DER: tag ${found} instead of ${tag}`);
-    // X.690 §8.1.2.4: numbers above 30, of which there are none here.
-    if ((found & 0x1f) === 0x1f) throw ProtocolError.malformed('DER: a tag of several bytes');
-    const length = lengthOf(reader);
-    const body = reader.take(length);
     const start = this.#at;
-    this.#at = this.#bytes.length - reader.left;
+    const [found, body] = this.#next(tag);
     return { tag: found, body, whole: this.#bytes.subarray(start, this.#at) };
   }
 
@@ -67,7 +61,8 @@ export class DerReader {
 
   /** What is inside of the next element. */
   enter(tag: number): DerReader {
-    return new DerReader(this.element(tag).body);
+    const [, body] = this.#next(tag);
+    return new DerReader(body);
   }
 
   end(): void {
@@ -83,18 +78,37 @@ export class DerReader {
     }
     return found;
   }
-}
 
-/** X.690 §10.1: definite, in as few bytes as possible. */
-function lengthOf(reader: Reader): number {
-  const first = reader.u8();
-  if (first < 0x80) return first;
-  const count = first & 0x7f;
-  if (count === 0 || count > 4) throw ProtocolError.malformed('DER: a length of no or too many bytes');
-  let length = 0;
-  for (let i = 0; i < count; i++) length = length * 0x100 + reader.u8();
-  if (length < 0x80 || length < 0x100 ** (count - 1)) throw ProtocolError.malformed('DER: a length longer than need be');
-  return length;
+  #next(tag: number | undefined): readonly [tag: number, body: Bytes] {
+    const found = this.#byte();
+    if (tag !== undefined && found !== tag) throw ProtocolError.malformed(`DER: tag ${found} instead of ${tag}`);
+    // X.690 §8.1.2.4: numbers above 30, of which there are none here.
+    if ((found & 0x1f) === 0x1f) throw ProtocolError.malformed('DER: a tag of several bytes');
+    const length = this.#length();
+    if (length > this.left) throw ProtocolError.malformed(`DER: wanted ${length} bytes, ${this.left} left`);
+    const start = this.#at;
+    this.#at += length;
+    return [found, this.#bytes.subarray(start, this.#at)];
+  }
+
+  /** X.690 §10.1: definite, in as few bytes as possible. */
+  #length(): number {
+    const first = this.#byte();
+    if (first < 0x80) return first;
+    const count = first & 0x7f;
+    if (count === 0 || count > 4) throw ProtocolError.malformed('DER: a length of no or too many bytes');
+    let length = 0;
+    for (let i = 0; i < count; i++) length = length * 0x100 + this.#byte();
+    if (length < 0x80 || length < 0x100 ** (count - 1)) throw ProtocolError.malformed('DER: a length longer than need be');
+    return length;
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at];
+    if (byte === undefined) throw ProtocolError.malformed('DER: cut off');
+    this.#at += 1;
+    return byte;
+  }
 }
 
 /** The one element that the bytes are, and nothing after it. */

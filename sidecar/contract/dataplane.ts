@@ -25,6 +25,14 @@ export interface ChildSa {
   /** UDP-encapsulated (RFC 3948). */
   readonly encapsulated: boolean;
   readonly peer: Identity;
+  /** How far another data plane had come with it, when the session moved here from another pod: no sequence number comes twice. */
+  readonly sequences: Sequences;
+}
+
+/** Of a child: the last sequence number sent, the highest one received (RFC 4303 §2.2). */
+export interface Sequences {
+  readonly sent: number;
+  readonly received: number;
 }
 
 /** What the core orders. A rekeyed child is installed before the old one is removed. */
@@ -37,5 +45,7 @@ export type DataplaneOrder =
 export type DataplaneReport =
   /** A packet for this SPI was authentic since the last report: the peer lives. `path` when it came from elsewhere (NAT rebinding). */
   | { readonly report: 'alive'; readonly spiIn: number; readonly path?: ChildSa['path'] }
+  /** How far it has come; told of every child that carried something since the last report. */
+  | ({ readonly report: 'carried'; readonly spiIn: number } & Sequences)
   /** The byte limit or the sequence numbers are nearly used up. */
   | { readonly report: 'expiring'; readonly spiIn: number };

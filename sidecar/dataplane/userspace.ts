@@ -77,6 +77,7 @@ export class UserspaceDataplane implements Dataplane {
     const reports: DataplaneReport[] = [];
     for (const touched of this.#touched) {
       const { spiIn } = touched.child;
+      reports.push({ report: 'carried', spiIn, ...touched.sequences() });
       const alive = touched.takeAlive();
       if (alive) reports.push({ report: 'alive', spiIn, ...alive });
       if (touched.takeExpiring(this.#settings.lifetimeBytes)) reports.push({ report: 'expiring', spiIn });
@@ -158,7 +159,12 @@ export class UserspaceDataplane implements Dataplane {
       this.#children.add(before);
       return;
     }
-    const installed = new InstalledChild(child, this.#options.crypto, this.#options.replayWindow ?? REPLAY_WINDOW);
+    const installed = new InstalledChild(
+      child,
+      this.#options.crypto,
+      this.#options.replayWindow ?? REPLAY_WINDOW,
+      child.sequences,
+    );
     this.#remove(child.spiIn);
     this.#children.add(installed);
   }

@@ -109,6 +109,27 @@ export class AddressPools {
     this.#bound();
   }
 
+  /** The SA goes on at the pod with this ordinal. What lies in our slice is that pod's lease from now on, until it tells so itself. */
+  handOver(holder: string, ordinal: number, began: Instant, until: Instant): void {
+    for (const lease of this.#table.heldBy(holder)) {
+      const { address, identity } = lease;
+      if (isForeign(lease)) this.#free(address);
+      else this.#table.set({ address, identity, hold: { kind: 'announced', ordinal, began, until } });
+    }
+  }
+
+  /** An SA has come from another pod, with this address. False: somebody else has it, or it lies in no pool. */
+  takeOver(address: Bytes, identity: Identity, holder: string, now: Instant): boolean {
+    const owner = this.#ordinalOf(address);
+    const key = identityKey(identity);
+    const known = this.#current(address, now);
+    const isHis = !known || (known.identity === key && known.hold.kind !== 'held');
+    if (owner === undefined || !isHis) return false;
+    const foreign = owner === this.#ordinal ? undefined : owner;
+    this.#table.set({ address: address.slice(), identity: key, hold: { kind: 'held', holder, foreign } });
+    return true;
+  }
+
   /** The IKE SA was rekeyed: RFC 7296 §2.8: the new one inherits what the old one had. */
   rename(oldHolder: string, newHolder: string): void {
     for (const lease of this.#table.heldBy(oldHolder)) {
@@ -120,6 +141,12 @@ export class AddressPools {
   holderOf(address: Bytes): string | undefined {
     const hold = this.#table.get(address)?.hold;
     return hold?.kind === 'held' ? hold.holder : undefined;
+  }
+
+  /** Which other pod has told us that it holds this address of our slice. */
+  announcedBy(address: Bytes): number | undefined {
+    const hold = this.#table.get(address)?.hold;
+    return hold?.kind === 'announced' ? hold.ordinal : undefined;
   }
 
   get foreignCount(): number {

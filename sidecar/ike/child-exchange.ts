@@ -1,4 +1,5 @@
 /** What the exchanges that make children share (RFC 7296 §1.3.1, §1.3.3, §2.25): their answers, and what follows a refusal. */
+import type { Sequences } from '../contract/dataplane.ts';
 import { type AskedChild, acceptChild, type Child, type Traffic } from './child.ts';
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
@@ -57,6 +58,16 @@ export const withChildren = (sa: InPhase<'established'>, children: readonly Chil
   ...sa,
   phase: { ...sa.phase, children },
 });
+
+/** The data plane has come so far with one of its children. */
+export const carried = (
+  sa: InPhase<'established'>,
+  { spiIn, sent, received }: Sequences & { readonly spiIn: number },
+): InPhase<'established'> =>
+  withChildren(
+    sa,
+    sa.phase.children.map((child) => (child.spiIn === spiIn ? { ...child, sequences: { sent, received } } : child)),
+  );
 
 /** Puts an exchange at the end of those to begin; one that is there already is not repeated. */
 export function wanting(sa: InPhase<'established'>, ...intents: readonly Intent[]): InPhase<'established'> {

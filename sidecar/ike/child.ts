@@ -1,5 +1,5 @@
 /** A child SA (RFC 7296 §1.3.1, §2.9, §2.17): its state, the offer it comes from, and how both sides agree on it. */
-import type { ChildSa, Selector } from '../contract/dataplane.ts';
+import type { ChildSa, Selector, Sequences } from '../contract/dataplane.ts';
 import { keyExchangeOf } from './algorithms.ts';
 import type { Context } from './context.ts';
 import { type ChildKeys, childKeys } from './crypto/keymat.ts';
@@ -28,6 +28,8 @@ export interface Child {
   readonly rekeyAt: Instant;
   /** A newer child took over; whoever made that one deletes this one, at the latest we do at this instant. */
   readonly replacedUntil: Instant | undefined;
+  /** How far its data plane has come, as it said last. */
+  readonly sequences: Sequences;
 }
 
 /** What an initiator remembers of a child that it asked for. */
@@ -159,7 +161,14 @@ interface Parts extends Pick<Child, 'spiIn' | 'spiOut' | 'suite' | 'local' | 're
 
 function newChild({ keys, side, ...parts }: Parts, rekeyMs: number, ctx: Context): Child {
   const [keyOut, keyIn] = side === 'initiator' ? [keys.initiator, keys.responder] : [keys.responder, keys.initiator];
-  return { ...parts, keyIn, keyOut, rekeyAt: jittered(rekeyMs, ctx, NEVER), replacedUntil: undefined };
+  return {
+    ...parts,
+    keyIn,
+    keyOut,
+    rekeyAt: jittered(rekeyMs, ctx, NEVER),
+    replacedUntil: undefined,
+    sequences: { sent: 0, received: 0 },
+  };
 }
 
 const within = (inner: readonly Selector[], outer: readonly Selector[]): boolean =>
@@ -180,7 +189,7 @@ export function trafficOf(sa: IkeSa & { readonly phase: Pick<Established, 'inner
 
 /** Traffic flows through this child from now on. */
 export function install(sa: IkeSa & { readonly phase: Established }, child: Child): Output[] {
-  const { spiIn, spiOut, suite, keyIn, keyOut, local, remote } = child;
+  const { spiIn, spiOut, suite, keyIn, keyOut, local, remote, sequences } = child;
   const { encr, keyBits, integ, esn } = suite;
   const { nat, remote: peer } = sa.phase;
   const encapsulated = nat.local || nat.remote;
@@ -195,6 +204,7 @@ export function install(sa: IkeSa & { readonly phase: Established }, child: Chil
     path: childPath(sa),
     encapsulated,
     peer,
+    sequences,
   };
   return [
     { type: 'dataplane', order: { order: 'install', child: order } },

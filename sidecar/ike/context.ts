@@ -59,6 +59,8 @@ export interface Context {
   readonly sessionsOf: (remote: Identity) => readonly IkeSa[];
   /** By our SPI. */
   readonly find: (spi: string) => IkeSa | undefined;
+  /** Whether a child of some SA here has this SPI of ours. */
+  readonly hasChild: (spiIn: number) => boolean;
   readonly halfOpen: number;
   /** Of those, the ones from the network of this address. */
   readonly halfOpenFrom: (remote: string) => number;

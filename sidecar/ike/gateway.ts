@@ -1,7 +1,7 @@
 /** The whole protocol behind one function: an input and the time go in, things to do come out. */
 import type { DataplaneReport } from '../contract/dataplane.ts';
 import { AddressPools } from './addresses.ts';
-import { wanting } from './child-exchange.ts';
+import { carried, wanting } from './child-exchange.ts';
 import { Commitment } from './commitment.ts';
 import type { Context, Member, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
@@ -17,6 +17,7 @@ import type { SecuredSa } from './protection.ts';
 import { receive } from './reception.ts';
 import { type IkeSa, type Instant, inPhase, ownSpi, type Path } from './sa.ts';
 import { SaTable } from './sa-table.ts';
+import { isOfSession } from './session-move.ts';
 import { type SessionSummary, summaryOf } from './session-summary.ts';
 import { Siblings } from './siblings.ts';
 import { SpentTickets } from './spent-tickets.ts';
@@ -259,6 +260,10 @@ export class Gateway {
   #report(report: DataplaneReport, ctx: Context): Outputs {
     const sa = this.#sas.byChild(report.spiIn);
     if (!sa || !inPhase(sa, 'established')) return NOTHING;
+    if (report.report === 'carried') {
+      this.#steps.put(carried(sa, report), ctx);
+      return NOTHING;
+    }
     if (report.report === 'expiring')
       return this.#steps.commit(sa, { sa: wanting(sa, { kind: 'rekeyChild', spiIn: report.spiIn }), outputs: NOTHING }, ctx);
     return this.#steps.commit(sa, heardEsp(sa, report.path, ctx), ctx);
@@ -313,6 +318,7 @@ export class Gateway {
         ),
       sessionsOf: (remote) => this.#sas.sessionsOf(remote),
       find: (spi) => this.#sas.get(spi),
+      hasChild: (spiIn) => this.#sas.byChild(spiIn) !== undefined,
       halfOpen: this.#sas.halfOpen,
       halfOpenFrom: (remote) => this.#sas.halfOpenFrom(remote),
       sessions: this.#sas.established,
@@ -328,9 +334,9 @@ function unused<T>(draw: () => T, isFree: (value: T) => boolean): T {
   throw new Error('no free SPI in a hundred draws: the random source is broken');
 }
 
-/** RFC 7383 §2.5, RFC 7296 §3.14: the first protected request of an SA that is not here holds one payload, an encrypted one. */
-const mayBeSiblings = ({ response, initiator, messageId }: Header, datagram: Bytes): boolean =>
-  !response && initiator && messageId === 1 && (datagram[16] === SK || datagram[16] === SKF);
+/** RFC 7383 §2.5, RFC 7296 §3.14: a protected request of an SA that is not here holds one payload, an encrypted one. */
+const mayBeSiblings = ({ response, exchange, initiator, messageId }: Header, datagram: Bytes): boolean =>
+  !response && (isOfSession(exchange) || (initiator && messageId === 1)) && (datagram[16] === SK || datagram[16] === SKF);
 
 /** Words of a sibling belong to no SA yet. */
 const words = (datagram: Bytes): Stage => ({

@@ -102,17 +102,23 @@ export class LeaseExchange {
   }
 
   /** A sibling tells, or asks. Whose SA was replaced ends silently (RFC 5723 §4.3.4). */
-  answer(question: LeaseQuestion, ctx: Context): { answer: Answer; ends: Ends } {
-    if (question.kind === 'leases?') return { answer: page(question, ctx), ends: [] };
+  answer(question: LeaseQuestion, ctx: Context): { answer: Answer; ends: Ends; tell: readonly Telling[] } {
+    if (question.kind === 'leases?') return { answer: page(question, ctx), ends: [], tell: [] };
     const { from, at } = question;
     const ended = new Set<string>();
+    const tell: Telling[] = [];
     const refused = question.leases.filter((lease) => {
       const told = announcement(lease, at, replacedBy(lease, at, ctx), ctx);
       for (const spi of told.replaces) ended.add(spi);
-      return ctx.addresses.announce(told, from, ctx.now) === 'taken';
+      const former = ctx.addresses.announcedBy(lease.address);
+      const taken = ctx.addresses.announce(told, from, ctx.now) === 'taken';
+      // The session that this one replaces had moved to a third pod, which its ticket does not know.
+      if (!taken && lease.oldSpi !== undefined && former !== undefined && former !== from)
+        tell.push({ to: former, words: { kind: 'lease', leases: [lease] } });
+      return taken;
     });
     const ends = [...ended].map((spi) => ({ spi, why: 'superseded by resumption' }) as const);
-    return { answer: { kind: 'leased', refused: refused.map(({ address }) => address) }, ends };
+    return { answer: { kind: 'leased', refused: refused.map(({ address }) => address) }, ends, tell };
   }
 
   /** What a sibling answered; undefined: nothing. `closes`: our SPIs of sessions that have lost their address. */

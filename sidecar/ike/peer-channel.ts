@@ -46,8 +46,10 @@ export interface SpentTicket {
 }
 
 export type Question =
-  /** Give me this SA. */
-  | ({ readonly kind: 'fetch'; readonly spiI: string; readonly spiR: string } & Asked)
+  /** Give me this SA. `proof`: for one that is established, an authentic request of its peer that has not been answered. */
+  | ({ readonly kind: 'fetch'; readonly spiI: string; readonly spiR: string; readonly proof: Bytes | undefined } & Asked)
+  /** I have this SA now, which your SPI names. */
+  | ({ readonly kind: 'settled'; readonly spiI: string; readonly spiR: string } & Asked)
   /** I hold these addresses in your slice. */
   | ({ readonly kind: 'lease'; readonly leases: readonly LeaseNotice[] } & Asked)
   /** Which addresses do you hold in my slice? Those that come after this one, in the order of their bytes. */
@@ -60,6 +62,10 @@ export type Answer =
   | { readonly kind: 'sa'; readonly sa: Bytes; readonly leftMs: number }
   | { readonly kind: 'moved'; readonly to: number }
   | { readonly kind: 'gone' }
+  /** The proof is none: the SA stays. */
+  | { readonly kind: 'unproven' }
+  /** The peer's request was answered already: the same answer once more, and the SA stays. */
+  | { readonly kind: 'repeat'; readonly datagrams: readonly Bytes[] }
   /** All but these addresses, which another session has. */
   | { readonly kind: 'leased'; readonly refused: readonly Bytes[] }
   /** `more`: the list goes on. */

@@ -12,6 +12,8 @@ export function parseQuestion(plain: Plain): Question {
   const asked = { nonce: bytes(nonce), ...pods, at: instant(at) };
   switch (kind) {
     case 'fetch':
+      return { kind, ...asked, spiI: text(rest['spiI']), spiR: text(rest['spiR']), proof: maybe(rest['proof'], bytes) };
+    case 'settled':
       return { kind, ...asked, spiI: text(rest['spiI']), spiR: text(rest['spiR']) };
     case 'lease':
       return { kind, ...asked, leases: list(rest['leases']).map(lease) };
@@ -37,7 +39,10 @@ function answerOf(fields: Fields): Answer {
       return { kind, sa: bytes(fields['sa']), leftMs: number(fields['leftMs']) };
     case 'moved':
       return { kind, to: number(fields['to']) };
+    case 'repeat':
+      return { kind, datagrams: list(fields['datagrams']).map(bytes) };
     case 'gone':
+    case 'unproven':
     case 'noted':
       return { kind };
     case 'leased':

@@ -154,19 +154,23 @@ export class Siblings {
     const { question, tries } = asked;
     const answer = bytes === undefined ? undefined : openAnswer(channel, question, bytes).answer;
     if (question.kind === 'fetch') {
-      const { next, ...taken } = this.#handOff.conclude(question, answer, channel, ctx);
-      return { ...NOTHING_ANSWERED, ...taken, outputs: [...taken.outputs, ...this.#goOn(next, ctx)] };
+      const { next, tell = [], ...taken } = this.#handOff.conclude(question, answer, channel, ctx);
+      return { ...NOTHING_ANSWERED, ...taken, outputs: [...taken.outputs, ...this.#goOn(next, ctx), ...this.#tell(tell, ctx)] };
     }
     if (answer === undefined && tries < triesOf(question))
       return { ...NOTHING_ANSWERED, outputs: this.#put(question, tries + 1, ctx) };
-    if (question.kind === 'spent') return NOTHING_ANSWERED;
+    if (question.kind === 'spent' || question.kind === 'settled') return NOTHING_ANSWERED;
     const { closes, tell } = this.#leases.conclude(question, answer, ctx);
     return { ...NOTHING_ANSWERED, closes, outputs: this.#tell(tell, ctx) };
   }
 
   #answer(question: Question, ctx: Context): { answer: Answer; outputs: readonly Output[]; ends: Ends } {
     if (question.kind === 'fetch') return this.#handOff.give(question, ctx);
-    if (question.kind !== 'spent') return { outputs: NOTHING, ...this.#leases.answer(question, ctx) };
+    if (question.kind === 'settled') return this.#handOff.settled(question, ctx);
+    if (question.kind !== 'spent') {
+      const { tell, ...answered } = this.#leases.answer(question, ctx);
+      return { outputs: this.#tell(tell, ctx), ...answered };
+    }
     for (const { id, until } of question.tickets) if (until > ctx.now) ctx.spent.hear(id, until);
     return { answer: { kind: 'noted' }, outputs: NOTHING, ends: [] };
   }

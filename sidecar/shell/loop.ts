@@ -73,6 +73,10 @@ export class Loop {
     this.#answers.set(question, (given) => {
       answer = given;
     });
+    // A session that leaves takes its sequence numbers along, as far as they have come by now.
+    this.#drain();
+    for (const report of this.#reports) this.handle({ type: 'report', report });
+    this.#reports = [];
     this.handle({ type: 'asked', question, bytes });
     this.#answers.delete(question);
     return answer;

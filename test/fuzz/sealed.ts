@@ -31,7 +31,7 @@ export const ticketOpening = () =>
 
 const NOW = 1_000_000 as Instant;
 const asked = { nonce: random(16), from: 1, incarnation: random(16), to: 0, at: NOW };
-const question: Question = { kind: 'fetch', spiI: '01'.repeat(8), spiR: '02'.repeat(8), ...asked };
+const question: Question = { kind: 'fetch', spiI: '01'.repeat(8), spiR: '02'.repeat(8), proof: undefined, ...asked };
 
 export const words = () => {
   const sealed = sealQuestion({ ...keys, random }, question);

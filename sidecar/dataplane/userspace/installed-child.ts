@@ -1,5 +1,5 @@
 /** A child SA at work: its keys and what changes with every packet (the counters of an SAD entry, RFC 4301 §4.4.2.1). */
-import type { ChildSa } from '../../contract/dataplane.ts';
+import type { ChildSa, Sequences } from '../../contract/dataplane.ts';
 import type { Cryptography } from '../../ike/crypto/cryptography.ts';
 import { type Bytes, equalBytes } from '../../ike/wire/bytes.ts';
 import type { ChildTraffic, DropReason, Path } from '../dataplane.ts';
@@ -8,12 +8,6 @@ import { type InnerPacket, IpProtocol, parseInnerPacket } from './inner-packet.t
 import { ReplayWindow } from './replay-window.ts';
 import { carriesInbound } from './selector.ts';
 import { LAST_SEQUENCE } from './sequence.ts';
-
-/** How far the sequence numbers of a child have come: the last one sent, the highest one received. */
-export interface SequenceState {
-  readonly sent: number;
-  readonly received: number;
-}
 
 const SOFT_LIMIT = 0.9;
 
@@ -30,7 +24,7 @@ export class InstalledChild {
   #exhausted = false;
   #announced: 'nothing' | 'soft' | 'hard' = 'nothing';
 
-  constructor(child: ChildSa, crypto: Cryptography, replayWindow: number, state: SequenceState = { sent: 0, received: 0 }) {
+  constructor(child: ChildSa, crypto: Cryptography, replayWindow: number, state: Sequences = { sent: 0, received: 0 }) {
     this.child = child;
     this.#outbound = espKeying(crypto, child.suite, child.keyOut);
     this.#inbound = espKeying(crypto, child.suite, child.keyIn);
@@ -104,6 +98,10 @@ export class InstalledChild {
     const sequences = Math.max(this.#sent, this.#window.top) / this.#last;
     const bytes = lifetimeBytes > 0 ? Math.max(this.#traffic.bytesOut, this.#traffic.bytesIn) / lifetimeBytes : 0;
     return Math.max(sequences, bytes);
+  }
+
+  sequences(): Sequences {
+    return { sent: this.#sent, received: this.#window.top };
   }
 
   traffic(): ChildTraffic {

@@ -53,7 +53,8 @@ export function ends(
     integ: filled(integrity?.keyLength ?? 0, seed + 1),
   });
   const addresses = inner.map((text) => selector(text));
-  const common = { suite, encapsulated: true, peer: { idType: 2, data: new Uint8Array([spi & 0xff]) } };
+  const sequences = { sent: 0, received: 0 };
+  const common = { suite, sequences, encapsulated: true, peer: { idType: 2, data: new Uint8Array([spi & 0xff]) } };
   const [up, down] = [keys(spi), keys(spi + 100)];
   return {
     client: {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { Sequences } from '../../../sidecar/contract/dataplane.ts';
 import { sequenceOf } from '../../../sidecar/dataplane/userspace/esp.ts';
-import { InstalledChild, type SequenceState } from '../../../sidecar/dataplane/userspace/installed-child.ts';
+import { InstalledChild } from '../../../sidecar/dataplane/userspace/installed-child.ts';
 import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
 import { clientPath, crypto, ends, filled, gatewayPath, gcm, parsed, ping, suites } from './children.ts';
 
@@ -11,7 +12,7 @@ const inner = parsed(ping('10.8.0.7', '10.8.0.1'));
 const WINDOW = 64;
 const NO_LIMIT = 0;
 
-function installed(suite = gcm, state?: SequenceState) {
+function installed(suite = gcm, state?: Sequences) {
   const { client, gateway } = ends(0x1000, { suite });
   return {
     client: new InstalledChild(client, crypto, WINDOW, state),

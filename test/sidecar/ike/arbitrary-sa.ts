@@ -184,6 +184,7 @@ const child: fc.Arbitrary<Child> = record<Child>({
   remote: selectors,
   rekeyAt: instant,
   replacedUntil: maybe(instant),
+  sequences: fc.record({ sent: u32, received: u32 }, { noNullPrototype: true }),
 });
 const childOffer: fc.Arbitrary<ChildOffer> = record<ChildOffer>({
   spiIn: u32,

@@ -44,7 +44,11 @@ const leases = fc.array(lease, { maxLength: 4 });
 const asked = { nonce: blob(16, 16), from: ordinal, incarnation: blob(16, 16), to: ordinal, at: instant };
 const spent = fc.record({ id: blob(16, 16), until: instant }, plain);
 const questions: { readonly [K in Question['kind']]: fc.Arbitrary<Extract<Question, { kind: K }>> } = {
-  fetch: fc.record({ kind: fc.constant('fetch'), ...asked, spiI: spi, spiR: spi }, plain),
+  fetch: fc.record(
+    { kind: fc.constant('fetch'), ...asked, spiI: spi, spiR: spi, proof: fc.option(blob(0, 300), { nil: undefined }) },
+    plain,
+  ),
+  settled: fc.record({ kind: fc.constant('settled'), ...asked, spiI: spi, spiR: spi }, plain),
   lease: fc.record({ kind: fc.constant('lease'), ...asked, leases }, plain),
   'leases?': fc.record({ kind: fc.constant('leases?'), ...asked, after: fc.option(address, { nil: undefined }) }, plain),
   spent: fc.record({ kind: fc.constant('spent'), ...asked, tickets: fc.array(spent, { maxLength: 4 }) }, plain),
@@ -54,6 +58,8 @@ const answers: { readonly [K in Answer['kind']]: fc.Arbitrary<Extract<Answer, { 
   sa: fc.record({ kind: fc.constant('sa'), sa: blob(0, 3000), leftMs: fc.nat(30_000) }, plain),
   moved: fc.record({ kind: fc.constant('moved'), to: ordinal }, plain),
   gone: fc.constant({ kind: 'gone' }),
+  unproven: fc.constant({ kind: 'unproven' }),
+  repeat: fc.record({ kind: fc.constant('repeat'), datagrams: fc.array(blob(0, 300), { maxLength: 3 }) }, plain),
   leased: fc.record({ kind: fc.constant('leased'), refused: fc.array(address, { maxLength: 4 }) }, plain),
   leases: fc.record({ kind: fc.constant('leases'), leases, more: fc.boolean() }, plain),
   noted: fc.constant({ kind: 'noted' }),
@@ -69,6 +75,7 @@ const fetchSa: Extract<Question, { kind: 'fetch' }> = {
   at: NOW,
   spiI: '0011223344556677',
   spiR: '8899aabbccddeeff',
+  proof: undefined,
 };
 const ours = new Uint8Array(16).fill(3);
 const given: Answer = { kind: 'sa', sa: Uint8Array.of(1, 2, 3), leftMs: 30_000 };

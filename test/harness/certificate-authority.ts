@@ -181,6 +181,8 @@ export interface OcspWish {
   /** Whoever signs instead of the issuer, and whether it sends its certificate along. */
   readonly responder?: Issued;
   readonly sent?: boolean;
+  /** Whose key the certificate that it is about is said to be signed with. */
+  readonly issuerKey?: Bytes;
   readonly responseStatus?: OCSPResponseStatus;
   readonly extra?: readonly Extension[];
 }
@@ -191,7 +193,7 @@ function ocspResponse(about: Issued, wish: OcspWish, issuer: Issued): Bytes {
   const { status = 'good', hash = 'sha1', responder = issuer, sent = true } = wish;
   const scheme = schemeFor(responder.privateKey);
   const nextUpdate = 'nextUpdate' in wish ? wish.nextUpdate : YEAR_2030 + DAY_MS;
-  const key = AsnConvert.parse(issuer.spki, SubjectPublicKeyInfo).subjectPublicKey;
+  const key = AsnConvert.parse(wish.issuerKey ?? issuer.spki, SubjectPublicKeyInfo).subjectPublicKey;
   const digest = (data: Bytes): OctetString => new OctetString(createHash(hash).update(data).digest());
   const single = new SingleResponse({
     certID: new CertID({
@@ -255,7 +257,7 @@ function issue(wish: Wish, issuer: { privateKey: KeyObject; subject: string }): 
     validity,
     subject: nameOf(subject),
     subjectPublicKeyInfo: AsnConvert.parse(spki, SubjectPublicKeyInfo),
-    ...((wish.version ?? Version.v3) === Version.v3 && {
+    ...(((wish.version ?? Version.v3) === Version.v3 || wish.extra) && {
       extensions: new Extensions(extensionsOf(wish, spki, issuer.privateKey)),
     }),
   });

@@ -100,6 +100,16 @@ for (const { name, signatures } of providers) {
       }
     });
 
+    it('do not verify a good signature by the name of another scheme', () => {
+      for (const kind of kinds) {
+        const [own, key] = [there(signatures.privateKey(keys[kind].pkcs8)), there(signatures.publicKey(keys[kind].spki))];
+        for (const good of schemesFor(kind, everyHash))
+          for (const other of everyScheme)
+            if (other.kind !== good.kind || other.hash !== good.hash)
+              assert.ok(!key.verify(other, text, own.sign(good, text)), `${kind} ${JSON.stringify(other)}`);
+      }
+    });
+
     it('know the size of a key and the public half of a private one', () => {
       const bits = { rsa: 2048, 'ec-p256': 256, 'ec-p384': 384, 'ec-p521': 521, ed25519: 255, ed448: 448 };
       for (const kind of kinds) {

@@ -174,6 +174,11 @@ describe('a policy that requires a word on revocation', () => {
     const responses: Readonly<Record<string, Bytes>> = {
       unknown: root.ocsp(alice, { status: 'unknown' }),
       'of another': root.ocsp(bob),
+      'of another with the same serial number': middle.ocsp(middle.issue({ serial: alice.serial })),
+      'of the namesake of its issuer': root.ocsp(alice, { issuerKey: bob.spki }),
+      'of the delegate of a namesake': root.ocsp(alice, {
+        responder: Authority.root().issue({ subject: 'CN=OCSP', purposes: [purposes.ocspSigning] }),
+      }),
       'of another issuer': middle.ocsp(alice),
       'out of date': root.ocsp(alice, { nextUpdate: now - 1 }),
       'for ever': root.ocsp(alice, { nextUpdate: undefined }),

@@ -100,6 +100,11 @@ describe('trust', () => {
     }
   });
 
+  it('finds it by its key identifier among more of them than signatures are looked at', () => {
+    const twins = Array.from({ length: 20 }, () => Authority.root());
+    assert.equal(reason(asked(trusting(...twins, root), [root.issue()])), 'trusted');
+  });
+
   it('ends with the first certificate of the chain that does', () => {
     const brief = root.intermediate({ notAfter: now + DAY_MS });
     const verdict = asked(trust, [brief.issue(), brief]);
@@ -166,6 +171,14 @@ describe('distrust', () => {
     'an unknown critical extension of an intermediate': [
       'constraint',
       () => issuedBy(root.intermediate({ extra: [extension('1.2.3.4', utf8('x'), true)] })),
+    ],
+    'an extension that occurs twice': [
+      'malformed',
+      () => [root.issue({ extra: [extension('2.5.29.15', Uint8Array.of(3, 2, 7, 128))] })],
+    ],
+    'extensions in a certificate of version 2': [
+      'malformed',
+      () => [root.issue({ version: 1, extra: [extension('1.2.3.4', utf8('x'))] })],
     ],
     'a key that is not for signatures': ['wrong-usage', () => [root.issue({ keyUsage: KeyUsageFlags.keyEncipherment })]],
     'the certificate of a server for a client': ['wrong-usage', () => [root.issue({ purposes: [purposes.serverAuth] })]],
@@ -311,7 +324,9 @@ describe('the identity of a peer', () => {
     const peer = root.issue();
     assert.equal(judged([peer], { identity: { idType: 11, data: keyId(peer.spki) } }), 'trusted');
     assert.equal(judged([peer], { identity: { idType: 11, data: keyId(root.issued.spki) } }), 'wrong-identity');
-    assert.equal(judged([root.issue({ keyIds: false })], { identity: { idType: 11, data: new Uint8Array() } }), 'wrong-identity');
+    const unnamed = root.issue({ keyIds: false, extra: [extension('2.5.29.14', Uint8Array.of(4, 0))] });
+    for (const nobody of [unnamed, root.issue({ keyIds: false })])
+      assert.equal(judged([nobody], { identity: { idType: 11, data: new Uint8Array() } }), 'wrong-identity');
   });
 });
 

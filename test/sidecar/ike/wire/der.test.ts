@@ -38,6 +38,11 @@ describe('DER', () => {
       refuses(digits);
   });
 
+  it('has no long length where a short one would do', () => {
+    refuses(`30817f${'05'.repeat(127)}`);
+    refuses(`308200ff${'05'.repeat(255)}`);
+  });
+
   it('has nothing after it', () => refuses('300000'));
 
   it('is read of any bytes, or malformed', () => {

@@ -16,6 +16,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'sidecar/ike/crypto/libcrypto': ['sidecar/ike/crypto', 'sidecar/ike/wire', 'koffi'],
   'sidecar/ike/crypto': ['sidecar/ike/crypto', 'sidecar/ike/wire', 'sidecar/ike/error.ts', '@noble/', 'node:crypto'],
   'sidecar/ike': ['sidecar/ike', 'type:sidecar/contract'],
+  // Which rule a peer falls under: one reading of patterns, for who writes them and for who applies them.
+  'sidecar/ike/authentication-rule.ts': ['sidecar/ike', 'type:sidecar/contract', 'sidecar/contract/identity-pattern.ts'],
   'sidecar/eap': ['sidecar/eap', 'sidecar/ike', 'sidecar/contract', 'node:'],
   'sidecar/dataplane': [
     'sidecar/dataplane',

@@ -75,6 +75,7 @@ export function connectionOf(
     remote: options.remoteIdentity,
     authentication: { method: 'psk', secret: options.psk.expose() },
     trust: { anchors: [], lists: [] },
+    childless: false,
     ...{ ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs },
     addresses: { ipv4: true, ipv6: true },
     // RFC 7296 §2.19: a client that asks for an address offers everything, and the gateway narrows it to what it assigns.

@@ -10,6 +10,7 @@ const LOW_BYTES = MAX_HOST_BITS / 8;
 const FIRST_GIVEN = 2;
 
 export class AddressPool {
+  readonly cidr: string;
   readonly family: Family;
   /** The gateway's own inner address; undefined in a pool of a single address. */
   readonly gateway: Bytes | undefined;
@@ -28,6 +29,7 @@ export class AddressPool {
   /** `start`: where in the slice to begin, any whole number; pods draw it so that one that forgot its leases does not give the same again. */
   constructor(cidr: string, slices: number, ordinal: number | undefined, start: number) {
     const prefix = parsePrefix(cidr);
+    this.cidr = cidr;
     this.#base = prefixRange(prefix).start;
     this.family = familyOf(this.#base);
     const count = 2 ** Math.min(MAX_HOST_BITS, 8 * this.#base.length - prefix.length);

@@ -4,7 +4,7 @@
  */
 import { AddressPool } from './address-pool.ts';
 import type { Family } from './ip-address.ts';
-import { type Lease, LeaseTable } from './lease-table.ts';
+import { type Fits, type Lease, LeaseTable } from './lease-table.ts';
 import type { Identity, Instant } from './sa.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
 
@@ -38,6 +38,8 @@ export interface LeaseRequest {
   readonly proven: boolean;
   /** Our SPI of the SA. */
   readonly holder: string;
+  /** Prefixes of the pools that it may be in; none or empty: all. */
+  readonly pools?: readonly string[];
 }
 
 /** An identity as a key of maps. */
@@ -86,11 +88,13 @@ export class AddressPools {
   lease(request: LeaseRequest, now: Instant): Bytes | undefined {
     this.#expire(now);
     const identity = identityKey(request.identity);
+    const { family } = request;
+    const fits = this.#inPools(request.pools ?? []);
     const address =
-      this.#wanted(request, identity, now) ??
-      this.#table.reservedFor(identity, request.family)?.address ??
-      this.#unused(request.family) ??
-      this.#table.oldestReserved(request.family)?.address;
+      this.#wanted(request, identity, fits, now) ??
+      this.#table.reservedFor(identity, family, fits)?.address ??
+      this.#unused(request) ??
+      this.#table.oldestReserved(family, fits)?.address;
     if (address === undefined) return undefined;
     const owner = this.#ordinalOf(address);
     const foreign = owner === this.#ordinal ? undefined : owner;
@@ -182,8 +186,8 @@ export class AddressPools {
     return 'ok';
   }
 
-  #wanted({ wanted, proven, family }: LeaseRequest, identity: string, now: Instant): Bytes | undefined {
-    if (wanted === undefined || wanted.length !== (family === 4 ? 4 : 16)) return undefined;
+  #wanted({ wanted, proven, family }: LeaseRequest, identity: string, fits: Fits, now: Instant): Bytes | undefined {
+    if (wanted === undefined || wanted.length !== (family === 4 ? 4 : 16) || !fits(wanted)) return undefined;
     const owner = this.#ordinalOf(wanted);
     const known = this.#current(wanted, now);
     // A live session of the same identity keeps its address, but for one that proves to be its successor.
@@ -198,12 +202,18 @@ export class AddressPools {
     return lease && !endsBy(lease, now) ? lease : undefined;
   }
 
-  #unused(family: Family): Bytes | undefined {
+  #unused({ family, pools = [] }: LeaseRequest): Bytes | undefined {
     for (const pool of this.#pools) {
-      const address = pool.family === family ? pool.take((one) => this.#table.has(one)) : undefined;
+      const address = pool.family === family && isIn(pool, pools) ? pool.take((one) => this.#table.has(one)) : undefined;
       if (address) return address;
     }
     return undefined;
+  }
+
+  #inPools(cidrs: readonly string[]): Fits {
+    if (cidrs.length === 0) return () => true;
+    const pools = this.#pools.filter((pool) => isIn(pool, cidrs));
+    return (address) => pools.some((pool) => pool.ordinalOf(address) !== undefined);
   }
 
   #ordinalOf(address: Bytes): number | undefined {
@@ -247,6 +257,7 @@ export class AddressPools {
   }
 }
 
+const isIn = ({ cidr }: AddressPool, pools: readonly string[]): boolean => pools.length === 0 || pools.includes(cidr);
 const inOtherSlice = ({ address, identity, hold }: Lease): ForeignLease[] =>
   hold.kind === 'held' && hold.foreign !== undefined ? [{ ordinal: hold.foreign, address, identity, holder: hold.holder }] : [];
 const isForeign = ({ hold }: Lease): boolean => hold.kind === 'held' && hold.foreign !== undefined;

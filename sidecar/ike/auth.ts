@@ -1,7 +1,6 @@
-/** What AUTH payloads prove (RFC 7296 §2.15) with pre-shared keys, and after a resumption (RFC 5723 §4.3.3). */
+/** What AUTH payloads prove (RFC 7296 §2.15): what is signed, the proof by a pre-shared key, and after a resumption (RFC 5723 §4.3.3). */
 import { prfOf } from './algorithms.ts';
 import type { Context } from './context.ts';
-import type { Prf } from './crypto/cryptography.ts';
 import { intAuth } from './intermediate-auth.ts';
 import type { FirstMessages, Identity, Secured } from './sa.ts';
 import { type Bytes, concat, equalBytes, utf8, Writer } from './wire/bytes.ts';
@@ -16,13 +15,13 @@ interface Proof extends Pick<Secured, 'suite' | 'keys'> {
 /** AUTH = prf( prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>). */
 export function sharedKeyAuth(proof: Proof, side: Side, identity: Identity, secret: Bytes, ctx: Cryptographic): Bytes {
   const prf = prfOf(ctx.crypto, proof.suite);
-  return prf.mac(prf.mac(secret, KEY_PAD), signedOctets(proof, side, identity, prf));
+  return prf.mac(prf.mac(secret, KEY_PAD), signedOctets(proof, side, identity, ctx));
 }
 
 /** AUTH = prf(SK_px, <SignedOctets>), with SK_px of the new SA. */
 export function resumptionAuth(proof: Proof, side: Side, identity: Identity, ctx: Cryptographic): Bytes {
   const prf = prfOf(ctx.crypto, proof.suite);
-  return prf.mac(ownProofKey(proof, side), signedOctets(proof, side, identity, prf));
+  return prf.mac(ownProofKey(proof, side), signedOctets(proof, side, identity, ctx));
 }
 
 /** libreswan's form: prf(SK_px, first message) alone. As safe, for SK_px depends on both nonces and SPIs and the identity must equal the ticket's. */
@@ -33,8 +32,9 @@ export function libreswanResumptionAuth(proof: Proof, side: Side, ctx: Cryptogra
 export const proves = (expected: Bytes, given: Bytes): boolean => equalBytes(expected, given);
 
 /** InitiatorSignedOctets = RealMessage1 | NonceRData | MACedIDForI [| IntAuth], and the mirror of it; RFC 9242 §3.3.2. */
-function signedOctets(proof: Proof, side: Side, identity: Identity, prf: Prf): Bytes {
+export function signedOctets(proof: Proof, side: Side, identity: Identity, ctx: Cryptographic): Bytes {
   const { first } = proof;
+  const prf = prfOf(ctx.crypto, proof.suite);
   const nonce = side === 'initiator' ? first.nr : first.ni;
   return concat(first[side], nonce, prf.mac(ownProofKey(proof, side), identityBody(identity)), intAuth(first));
 }

@@ -1,27 +1,34 @@
-/** Is the peer of an IKE_AUTH request who it says it is: by its pre-shared key (RFC 7296 §2.15) or by a ticket (RFC 5723 §4.3.3). */
-import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth } from './auth.ts';
-import type { Context } from './context.ts';
+/** Is the peer of an IKE_AUTH request who it says it is: by a pre-shared key or a certificate (RFC 7296 §2.15), or by a ticket (RFC 5723 §4.3.3). */
+import type { AuthenticationRule } from '../contract/authentication.ts';
+import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
+import { eapRules, ruleAnew, rulesFor } from './authentication-rule.ts';
+import { certificatePayloads, presented } from './certificate-payloads.ts';
+import type { Context, OwnCertificate } from './context.ts';
 import { ProtocolError } from './error.ts';
-import { type Established, type HalfOpen, type Identity, later } from './sa.ts';
+import type { Distrust, Verdict } from './pki/trust.ts';
+import { type Established, type HalfOpen, type Identity, type Instant, later } from './sa.ts';
+import { isSignature, provesBySignature, signAuth } from './signature-auth.ts';
 import { inForce } from './terms.ts';
 import { pskDigest, refusalByPolicy } from './ticket.ts';
 import { sameIdentity } from './ticket-request.ts';
 import type { Bytes } from './wire/bytes.ts';
-import type { PayloadOf } from './wire/payload.ts';
+import type { Payload, PayloadOf } from './wire/payload.ts';
 import { AuthMethod, Notify } from './wire/registry.ts';
 
 /** Who the peer is, by what it has proven. */
-export interface Who
-  extends Pick<
-    Established,
-    'kind' | 'local' | 'remote' | 'credential' | 'authenticatedAt' | 'reauthenticateBy' | 'accounting' | 'postQuantum'
-  > {
-  /** Our own AUTH. */
-  readonly proof: Bytes;
+export interface Who extends Proven {
+  readonly rule: AuthenticationRule;
+  /** Our own: AUTH, after certificates where it is a signature. */
+  readonly proof: readonly Payload[];
 }
 
+export type Proven = Pick<
+  Established,
+  'kind' | 'local' | 'remote' | 'credential' | 'authenticatedAt' | 'reauthenticateBy' | 'accounting' | 'postQuantum'
+>;
+
 /** What the peer says of itself in IKE_AUTH. */
-interface Claim {
+export interface Claim {
   readonly idI: Identity;
   readonly idR: Identity | undefined;
   readonly cert: readonly PayloadOf<'CERT'>[];
@@ -29,29 +36,87 @@ interface Claim {
   readonly auth: PayloadOf<'AUTH'> | undefined;
 }
 
-/** @throws ProtocolError (abort, AUTHENTICATION_FAILED) */
-export const authenticate = (phase: HalfOpen, claim: Claim, ctx: Context): Who =>
-  phase.resumed ? authenticateTicket(phase, phase.resumed, claim, ctx) : authenticateSharedKey(phase, claim, ctx);
+export type Authentication =
+  | { readonly is: 'proven'; readonly who: Who }
+  /** RFC 7296 §2.16: we prove ourselves now (`proveByCertificate`), the peer does in the messages to come, under one of these rules. */
+  | { readonly is: 'eap'; readonly rules: readonly AuthenticationRule[] };
 
-function authenticateSharedKey(phase: HalfOpen, claim: Claim, ctx: Context): Who {
+/** @throws ProtocolError (abort, AUTHENTICATION_FAILED) */
+export function authenticate(phase: HalfOpen, claim: Claim, ctx: Context): Authentication {
+  const { auth } = claim;
+  if (phase.resumed) return { is: 'proven', who: authenticateTicket(phase, phase.resumed, claim, ctx) };
+  if (!auth) return { is: 'eap', rules: eapRules(inForce(ctx).config) };
+  if (isSignature(auth.method)) return { is: 'proven', who: authenticateCertificate(phase, { ...claim, auth }, ctx) };
+  return { is: 'proven', who: authenticateSharedKey(phase, { ...claim, auth }, ctx) };
+}
+
+type Proof = Claim & { readonly auth: PayloadOf<'AUTH'> };
+
+function authenticateSharedKey(phase: HalfOpen, { idI: remote, auth }: Proof, ctx: Context): Who {
   const { config, credentials } = inForce(ctx);
-  const { idI: remote, auth } = claim;
+  const [rule] = rulesFor(config, 'psk', remote);
   // An unknown identity costs the same as a wrong key: a random key that nobody can have proven.
-  const secret = credentials.psk(remote) ?? ctx.random(32);
+  const secret = (rule && credentials.psk(remote)) ?? ctx.random(32);
   const expected = sharedKeyAuth(phase, 'initiator', remote, secret, ctx);
-  if (auth?.method !== AuthMethod.SHARED_KEY || !proves(expected, auth.data)) throw failed('a wrong or unknown key');
-  const local = config.identity;
+  if (auth.method !== AuthMethod.SHARED_KEY || !proves(expected, auth.data) || !rule) throw failed('a wrong or unknown key');
+  const credential = { ...SHARED_KEY, psk: pskDigest(secret, ctx.crypto), rule: rule.name };
+  const data = sharedKeyAuth(phase, 'responder', config.identity, secret, ctx);
+  const proof = [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data } as const];
+  return { ...anew(phase, remote, rule, ctx), credential, proof };
+}
+
+/** All failures look at the certificates and verify one signature. */
+function authenticateCertificate(phase: HalfOpen, { idI: remote, cert, auth }: Proof, ctx: Context): Who {
+  const { config, credentials } = inForce(ctx);
+  const own = credentials.certificate;
+  if (!own) throw failed('we have no certificate');
+  const rules = rulesFor(config, 'certificate', remote);
+  const demand = { now: ctx.now, identity: remote, usage: 'client', authorities: authoritiesOf(rules) } as const;
+  const verdict = credentials.trust.verify(presented(cert), demand);
+  const key = verdict.trusted ? verdict.key : ctx.crypto.signatures.publicKey(own.key.publicKey());
+  const proven = key !== undefined && provesBySignature(auth, signedOctets(phase, 'initiator', remote, ctx), key);
+  if (!verdict.trusted) throw failed(`a certificate that is not trusted: ${verdict.reason}`);
+  if (!proven) throw failed('a wrong signature');
+  const rule = rules.find(({ authorities }) => authorities.length === 0 || authorities.includes(verdict.anchor));
+  if (!rule) throw failed('no rule for this certificate');
+  const full = anew(phase, remote, rule, ctx);
   return {
-    ...{ kind: 'full', local, remote: { idType: remote.idType, data: remote.data.slice() } },
-    ...{
-      credential: { ...SHARED_KEY, psk: pskDigest(secret, ctx.crypto), rule: undefined },
-      accounting: undefined,
-      postQuantum: phase.postQuantum,
-      authenticatedAt: ctx.now,
-      reauthenticateBy: later(ctx.now, config.ike.reauthenticationMs),
-    },
-    proof: sharedKeyAuth(phase, 'responder', local, secret, ctx),
+    ...full,
+    credential: { ...SHARED_KEY, method: auth.method, certificate: certificateOf(verdict), rule: rule.name },
+    // A session that outlived the certificate would be one of nobody.
+    reauthenticateBy: earlier(full.reauthenticateBy, verdict.notAfter),
+    proof: proveByCertificate(phase, own, ctx),
   };
+}
+
+/** One look at the certificates for all rules; an empty list stands for all authorities. */
+const authoritiesOf = (rules: readonly AuthenticationRule[]): readonly string[] =>
+  rules.some(({ authorities }) => authorities.length === 0) ? [] : rules.flatMap(({ authorities }) => authorities);
+
+/** RFC 7296 §1.2, §2.16: the certificate goes along whether it was asked for or not, since clients of the field do not ask. */
+export function proveByCertificate(
+  phase: Pick<HalfOpen, 'suite' | 'keys' | 'first' | 'peerHashes'>,
+  { chain, key }: OwnCertificate,
+  ctx: Context,
+): readonly Payload[] {
+  const { identity } = inForce(ctx).config;
+  const auth = signAuth(signedOctets(phase, 'responder', identity, ctx), key, phase.peerHashes);
+  if (!auth) throw failed('the peer verifies no signature that our key makes');
+  return [...certificatePayloads(chain), auth];
+}
+
+/** What a full exchange makes of a rule. */
+export function anew(
+  { postQuantum }: Pick<HalfOpen, 'postQuantum'>,
+  identity: Identity,
+  rule: AuthenticationRule,
+  ctx: Context,
+): Omit<Who, 'credential' | 'proof'> {
+  const { config } = inForce(ctx);
+  const remote = { idType: identity.idType, data: identity.data.slice() };
+  const reauthenticateBy = later(ctx.now, rule.reauthenticationMs ?? config.ike.reauthenticationMs);
+  const times = { authenticatedAt: ctx.now, reauthenticateBy };
+  return { kind: 'full', local: config.identity, remote, rule, ...times, accounting: undefined, postQuantum };
 }
 
 function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resumed']>, claim: Claim, ctx: Context): Who {
@@ -62,17 +127,19 @@ function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resum
     throw failed('not the identities of the ticket');
   const form = auth && proofForm(phase, ticket.idI, auth.data, policy.config.tickets.acceptLibreswanAuth, ctx);
   if (!form) throw failed('a wrong proof of a resumption');
-  // RFC 5723 §4.3.1: used once an SA is established with it; another attempt may have been faster than this one.
-  if (refusalByPolicy(ticket, policy, ctx)) throw failed('a ticket that has been used meanwhile');
-  ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
-  const { idR: local, authenticated, authenticatedAt, reauthenticateBy, authMethod: method, certificate, psk } = ticket;
-  const { accounting, postQuantum } = ticket;
-  const proof =
-    form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
   // RFC 5723 §5 note 1: it is the authenticated identity that counts.
-  const who = { local, remote: authenticated ?? ticket.idI, authenticatedAt, reauthenticateBy, accounting, postQuantum };
-  const credential = { method, certificate, psk, claimed: authenticated && ticket.idI, rule: undefined };
-  return { kind: 'resumed', ...who, credential, proof };
+  const remote = ticket.authenticated ?? ticket.idI;
+  const rule = ruleAnew({ method: ticket.authMethod, eapType: ticket.eapType }, remote, policy.config);
+  // RFC 5723 §4.3.1: used once an SA is established with it; another attempt may have been faster than this one.
+  if (!rule || refusalByPolicy(ticket, policy, ctx)) throw failed('a ticket that has been used meanwhile');
+  ctx.spent.spend(ticket.ticketId, ticket.expiresAt);
+  const { idR: local, authMethod: method, certificate, psk, eapType, authenticatedAt, reauthenticateBy } = ticket;
+  const { accounting, postQuantum } = ticket;
+  const data = form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
+  const who = { local, remote, authenticatedAt, reauthenticateBy, accounting, postQuantum, rule };
+  const claimed = ticket.authenticated && ticket.idI;
+  const credential = { method, eapType, certificate, psk, claimed, rule: rule.name };
+  return { kind: 'resumed', ...who, credential, proof: [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data }] };
 }
 
 function proofForm(
@@ -88,12 +155,37 @@ function proofForm(
 
 /** A key that both know; the client keeps no digest of it. */
 export const SHARED_KEY = {
-  method: AuthMethod.SHARED_KEY,
-  claimed: undefined,
-  certificate: undefined,
-  psk: undefined,
-  rule: undefined,
+  ...{ method: AuthMethod.SHARED_KEY, eapType: undefined, claimed: undefined },
+  ...{ certificate: undefined, psk: undefined, rule: undefined },
 };
 
+export const certificateOf = ({ fingerprint, chain, notAfter }: Extract<Verdict, { trusted: true }>) => ({
+  fingerprint,
+  chain,
+  notAfter,
+});
+
+export const earlier = (one: Instant, other: Instant): Instant => (one < other ? one : other);
+
+/** For logs. A peer learns nothing but AUTHENTICATION_FAILED. */
+export type Failure =
+  | 'a wrong or unknown key'
+  | 'we have no certificate'
+  | `a certificate that is not trusted: ${Distrust}`
+  | 'a wrong signature'
+  | 'no rule for this certificate'
+  | 'no rule for EAP'
+  | 'the peer verifies no signature that our key makes'
+  | 'not the identities of the ticket'
+  | 'a wrong proof of a resumption'
+  | 'a ticket that has been used meanwhile'
+  | 'another session of this identity'
+  | 'our own key is not usable'
+  | 'the gateway has another identity than the one expected'
+  | 'the gateway does not know the key'
+  | 'the gateway proves itself in another way than we want'
+  | `the gateway has a certificate that is not trusted: ${Distrust}`
+  | 'the gateway made a wrong signature';
+
 /** RFC 7296 §2.21.2: nothing but AUTHENTICATION_FAILED, whatever it was. */
-export const failed = (why: string): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);
+export const failed = (why: Failure): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);

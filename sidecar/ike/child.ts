@@ -10,7 +10,7 @@ import { acceptedEsp, chooseEsp, demandKe, espProposals } from './proposal.ts';
 import type { SecuredSa } from './protection.ts';
 import { type Established, type IkeSa, type Instant, type KeyPair, NEVER, type Path } from './sa.ts';
 import { event, type Output, which } from './step.ts';
-import { inForce, termsOf } from './terms.ts';
+import { routesOf, termsOf } from './terms.ts';
 import { addressSelector, contains, narrow, prefixSelector } from './traffic.ts';
 import { jittered } from './window.ts';
 import { type Bytes, u32Bytes } from './wire/bytes.ts';
@@ -109,7 +109,9 @@ export function acceptChild(
   // RFC 7296 §3.3.6: with NONE a KE payload is ignored.
   const ke = suite.ke === Ke.NONE ? undefined : demandKe(suite.ke, asked.ke);
   const local = narrow(asked.tsr.selectors, allowed.local);
-  const remote = narrow(asked.tsi.selectors, allowed.remote);
+  const narrowed = narrow(asked.tsi.selectors, allowed.remote);
+  // Not RFC 7296 §2.9: libreswan proposes an address of its own beside CFG_REQUEST, and takes the one that it is given.
+  const remote = narrowed.length === 0 && nonces.inAuth ? ofFamilies(allowed.remote, asked.tsi.selectors) : narrowed;
   if (local.length === 0 || remote.length === 0)
     return { refused: Notify.TS_UNACCEPTABLE, reason: 'no traffic selectors in common' };
   const own = ke && keyExchangeOf(ctx.crypto, suite.ke).respond(ke.data, ctx.random);
@@ -129,6 +131,9 @@ export function acceptChild(
   ];
   return { child, payloads };
 }
+
+const ofFamilies = (selectors: readonly Selector[], asked: readonly Selector[]): readonly Selector[] =>
+  selectors.filter(({ start }) => asked.some((one) => one.start.length === start.length));
 
 /** The initiator's half. @throws ProtocolError (refuse) when the answer is not within the offer. */
 export function concludeChild(
@@ -177,11 +182,11 @@ const within = (inner: readonly Selector[], outer: readonly Selector[]): boolean
 const unasked = (what: string): ProtocolError => new ProtocolError('refuse', Notify.TS_UNACCEPTABLE, `the peer chose ${what}`);
 
 /** What an established SA may carry: a gateway's routes and the client's inner addresses. */
-export function trafficOf(sa: IkeSa & { readonly phase: Pick<Established, 'inner'> }, ctx: Context): Traffic {
+export function trafficOf(sa: IkeSa & { readonly phase: Established }, ctx: Context): Traffic {
   const inner = sa.phase.inner.map(addressSelector);
   const { connection } = sa;
   if (!connection) {
-    const routes = inForce(ctx).config.routes.map(prefixSelector);
+    const routes = routesOf(sa, ctx).map(prefixSelector);
     return { local: routes.filter(({ start }) => inner.some((one) => one.start.length === start.length)), remote: inner };
   }
   return { local: inner.length > 0 ? inner : connection.localTraffic, remote: connection.remoteTraffic };

@@ -1,5 +1,6 @@
 /** What makes a step true: the table of SAs, their timers, their addresses, and the word to the siblings. */
 import { uninstall } from './child.ts';
+import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
 import type { Deadlines } from './deadlines.ts';
 import * as dispatch from './dispatch.ts';
@@ -30,6 +31,7 @@ export class Commitment {
     if (sa) this.put(sa, ctx);
     for (const one of step.born ?? []) all.push(...this.#bear(before, one, ctx));
     for (const { spi, why } of step.ends ?? []) all.push(...this.end(spi, why, ctx));
+    for (const { spi, why } of step.tells ?? []) all.push(...this.tell(spi, why, ctx));
     if (step.begin) all.push(...this.commit(undefined, dispatch.connectAnew(step.begin, ctx), ctx));
     return [...all, ...this.#siblings.changed(before, sa, ctx)];
   }
@@ -63,6 +65,13 @@ export class Commitment {
   end(spi: string, why: ClosedWhy, ctx: Context): Outputs {
     const sa = this.#sas.get(spi);
     return sa ? this.commit(sa, { sa: undefined, outputs: NOTHING, closes: why }, ctx) : NOTHING;
+  }
+
+  /** With a DELETE, as soon as the window lets it. */
+  tell(spi: string, why: ClosedWhy, ctx: Context): Outputs {
+    const sa = this.#sas.get(spi);
+    if (!sa || !inPhase(sa, 'established')) return NOTHING;
+    return this.commit(sa, { sa: wanting(sa, { kind: 'deleteIke', why }), outputs: NOTHING }, ctx);
   }
 
   put(sa: IkeSa, ctx: Context): void {

@@ -1,10 +1,12 @@
 /** The Configuration payload (RFC 7296 §2.19, §3.15): inner addresses, DNS servers and subnets. */
+
+import { ruleOf } from './authentication-rule.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
 import { parseAddress, parsePrefix } from './ip-address.ts';
-import type { Identity } from './sa.ts';
-import { inForce } from './terms.ts';
-import { type Bytes, concat, EMPTY } from './wire/bytes.ts';
+import { inForce, routesOf } from './terms.ts';
+import type { EstablishedSa } from './ticket-request.ts';
+import { type Bytes, concat, EMPTY, utf8 } from './wire/bytes.ts';
 import type { Attribute, PayloadOf } from './wire/payload.ts';
 import { CfgAttribute, CfgType } from './wire/registry.ts';
 
@@ -18,6 +20,7 @@ export function askForAddresses({ addresses }: Connection, former: readonly Byte
     ...(addresses.ipv6
       ? [{ type: CfgAttribute.INTERNAL_IP6_ADDRESS, value: v6 ? withLength(v6) : EMPTY }, empty(CfgAttribute.INTERNAL_IP6_DNS)]
       : []),
+    empty(CfgAttribute.INTERNAL_DNS_DOMAIN), // RFC 8598 §3.1
   ];
   return [{ kind: 'CP', cfgType: CfgType.CFG_REQUEST, attributes }];
 }
@@ -32,14 +35,19 @@ export interface Assignment {
 /** The gateway's answer. `proven`: a ticket or INITIAL_CONTACT shows that a former address is the peer's to have back. */
 export function assignAddresses(
   asked: PayloadOf<'CP'> | undefined,
-  peer: { readonly identity: Identity; readonly holder: string; readonly proven: readonly Bytes[] },
+  sa: EstablishedSa,
+  peer: { readonly holder: string; readonly proven: readonly Bytes[] },
   ctx: Context,
 ): Assignment {
   if (asked?.cfgType !== CfgType.CFG_REQUEST) return { inner: [], reply: [], failed: false };
   const families = ([4, 6] as const).filter((family) => asksFor(asked, family));
-  const inner = families.flatMap((family) => lease(asked, family, peer, ctx));
+  const inner = families.flatMap((family) => lease(asked, family, sa, peer, ctx));
   if (inner.length === 0) return { inner, reply: [], failed: families.length > 0 };
-  const attributes = [...inner.map(addressAttribute), ...dnsAttributes(inner, ctx), ...subnetAttributes(inner, ctx)];
+  const attributes = [
+    ...inner.map(addressAttribute),
+    ...dnsAttributes(inner, asked, sa, ctx),
+    ...subnetAttributes(inner, sa, ctx),
+  ];
   return { inner, reply: [{ kind: 'CP', cfgType: CfgType.CFG_REPLY, attributes }], failed: false };
 }
 
@@ -53,6 +61,31 @@ export function assignedAddresses(reply: PayloadOf<'CP'> | undefined): Bytes[] {
   });
 }
 
+/** What a client is given to resolve names by. */
+export interface Resolvers {
+  readonly servers: readonly Bytes[];
+  /** RFC 8598: what only these servers resolve; empty: everything. */
+  readonly domains: readonly string[];
+}
+
+export function assignedResolvers(reply: PayloadOf<'CP'> | undefined): Resolvers {
+  const attributes = reply?.cfgType === CfgType.CFG_REPLY ? reply.attributes : [];
+  const of = (...types: readonly number[]): Bytes[] =>
+    attributes.flatMap(({ type, value }) => (types.includes(type) && value.length > 0 ? [value.slice()] : []));
+  const servers = of(CfgAttribute.INTERNAL_IP4_DNS, CfgAttribute.INTERNAL_IP6_DNS);
+  // RFC 8598 §4.1: without a server "the INTERNAL_DNS_DOMAIN ... MUST be ignored".
+  const domains = servers.length > 0 ? of(CfgAttribute.INTERNAL_DNS_DOMAIN).slice(0, MAX_DOMAINS).flatMap(domainName) : [];
+  return { servers: servers.slice(0, MAX_SERVERS), domains };
+}
+const MAX_SERVERS = 16;
+const MAX_DOMAINS = 64;
+
+/** Whatever else stands there could mean something to who it is handed to. */
+function domainName(value: Bytes): string[] {
+  const text = String.fromCharCode(...value.subarray(0, 254));
+  return /^(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*\.?$/.test(text) ? [text] : [];
+}
+
 const addressType = (family: 4 | 6) => (family === 4 ? CfgAttribute.INTERNAL_IP4_ADDRESS : CfgAttribute.INTERNAL_IP6_ADDRESS);
 
 const asksFor = (asked: PayloadOf<'CP'>, family: 4 | 6): boolean =>
@@ -61,7 +94,8 @@ const asksFor = (asked: PayloadOf<'CP'>, family: 4 | 6): boolean =>
 function lease(
   asked: PayloadOf<'CP'>,
   family: 4 | 6,
-  { identity, holder, proven }: { readonly identity: Identity; readonly holder: string; readonly proven: readonly Bytes[] },
+  sa: EstablishedSa,
+  { holder, proven }: { readonly holder: string; readonly proven: readonly Bytes[] },
   ctx: Context,
 ): Bytes[] {
   const length = family === 4 ? 4 : 16;
@@ -69,7 +103,9 @@ function lease(
   const former = proven.find((address) => address.length === length);
   const wanted = value && value.length >= length ? value.subarray(0, length) : former;
   const isProven = wanted !== undefined && former !== undefined && wanted.every((byte, index) => byte === former[index]);
-  const leased = ctx.addresses.lease({ identity, family, wanted, proven: isProven, holder }, ctx.now);
+  const pools = ruleOf(sa, inForce(ctx).config)?.pools ?? [];
+  const request = { identity: sa.phase.remote, family, wanted, proven: isProven, holder, pools };
+  const leased = ctx.addresses.lease(request, ctx.now);
   return leased ? [leased] : [];
 }
 
@@ -78,19 +114,22 @@ const addressAttribute = (address: Bytes): Attribute =>
     ? { type: CfgAttribute.INTERNAL_IP4_ADDRESS, value: address }
     : { type: CfgAttribute.INTERNAL_IP6_ADDRESS, value: withLength(address) };
 
-function dnsAttributes(inner: readonly Bytes[], ctx: Context): Attribute[] {
-  const servers = inForce(ctx)
-    .config.dns.map(parseAddress)
-    .filter((server) => inner.some(({ length }) => length === server.length));
-  return servers.map((value) => ({
-    type: value.length === 4 ? CfgAttribute.INTERNAL_IP4_DNS : CfgAttribute.INTERNAL_IP6_DNS,
-    value,
-  }));
+function dnsAttributes(inner: readonly Bytes[], asked: PayloadOf<'CP'>, sa: EstablishedSa, ctx: Context): Attribute[] {
+  const { config } = inForce(ctx);
+  const rule = ruleOf(sa, config);
+  const servers = (rule?.dns ?? config.dns)
+    .map(parseAddress)
+    .filter((server) => inner.some(({ length }) => length === server.length))
+    .map((value) => ({ type: value.length === 4 ? CfgAttribute.INTERNAL_IP4_DNS : CfgAttribute.INTERNAL_IP6_DNS, value }));
+  // RFC 8598 §3.1, §4.1: domains only to who asks for them, and never without a server that resolves them.
+  const splits = servers.length > 0 && asked.attributes.some(({ type }) => type === CfgAttribute.INTERNAL_DNS_DOMAIN);
+  const domains = splits ? (rule?.domains ?? []) : [];
+  return [...servers, ...domains.map((domain) => ({ type: CfgAttribute.INTERNAL_DNS_DOMAIN, value: utf8(domain) }))];
 }
 
-function subnetAttributes(inner: readonly Bytes[], ctx: Context): Attribute[] {
-  const prefixes = inForce(ctx)
-    .config.routes.map(parsePrefix)
+function subnetAttributes(inner: readonly Bytes[], sa: EstablishedSa, ctx: Context): Attribute[] {
+  const prefixes = routesOf(sa, ctx)
+    .map(parsePrefix)
     .filter(({ bytes }) => inner.some(({ length }) => length === bytes.length));
   return prefixes.map(({ bytes, length }) =>
     bytes.length === 4

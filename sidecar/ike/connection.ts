@@ -28,6 +28,8 @@ export interface Connection {
   readonly tickets: boolean;
   /** Keep the session when our address changes (RFC 4555), if the gateway can too. */
   readonly mobike: boolean;
+  /** Begin without a child, where the gateway can do that (RFC 6023). */
+  readonly childless: boolean;
   readonly forceEncapsulation: boolean;
   readonly rekeyMs: number;
   readonly childRekeyMs: number;

@@ -98,7 +98,7 @@ function proceed(step: Step, ctx: Context): Step {
 export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Context, received: Received): Step {
   if (inPhase(sa, 'intermediateSent')) return proceed(ikeIntermediate.conclude(sa, payloads, ctx, received), ctx);
   if (inPhase(sa, 'authSent')) return ikeAuth.conclude(sa, payloads, ctx);
-  if (inPhase(sa, 'closing')) return informational.concludeEnd();
+  if (inPhase(sa, 'closing')) return informational.concludeEnd(sa);
   if (!inPhase(sa, 'established') || !sa.phase.exchange) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
   const fatal = informational.concludeFatal(sa, payloads);
   if (fatal) return fatal;
@@ -138,7 +138,7 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
     case 'rekeyIke':
       return rekeyIke.initiate(sa, intent, ctx);
     case 'deleteIke':
-      return followedBy(voidTicket(sa, 'we deleted the IKE SA'), informational.initiateEnd(sa, ctx));
+      return followedBy(voidTicket(sa, 'we deleted the IKE SA'), informational.initiateEnd(sa, intent.why ?? 'deleted', ctx));
     case 'deleteChild':
       return sa.phase.children.some(({ spiIn }) => spiIn === intent.spiIn)
         ? informational.initiate(sa, intent, ctx)

@@ -14,6 +14,7 @@ import {
   pathAfterNatDetection,
 } from './first-exchange.ts';
 import { type IkeSa, type InitSent, type InPhase, later, type Path, type ResumeSent } from './sa.ts';
+import { hashesOf } from './signature-auth.ts';
 import { event, type Step, which } from './step.ts';
 import { inForce } from './terms.ts';
 import type { TicketState } from './ticket.ts';
@@ -83,6 +84,7 @@ export function respondHalfOpen(
       nat: natOf(notifies, message, path, esp.forceEncapsulation, ctx), // RFC 5723 §4.3.2: "determined anew"
       fragmentation: canFragment(notifies),
       first: { initiator: datagram, responder: bytes, ni, nr },
+      peerHashes: hashesOf(notifies),
       ...{ since: ctx.now, until: later(ctx.now, ike.halfOpenMs), moves: 0 },
     },
   };
@@ -111,6 +113,7 @@ export function concludeKeyed(
       keys: ikeKeys(ctx.crypto, suite, { ...secret, ni, nr, spiI, spiR } satisfies IkeSeed),
       fragmentation: canFragment(notifies),
       first: { initiator: request, responder: datagram, ni, nr },
+      peerHashes: hashesOf(notifies),
     },
   };
   return { sa: keyed, outputs: [] };

@@ -17,6 +17,10 @@ export interface Lease {
   readonly hold: Hold;
 }
 
+/** Which addresses will do. */
+export type Fits = (address: Bytes) => boolean;
+const anywhere: Fits = () => true;
+
 export class LeaseTable {
   readonly #leases = new Map<string, Lease>();
   readonly #reserved: Readonly<Record<Family, Map<string, Lease>>> = { 4: new Map(), 6: new Map() };
@@ -58,12 +62,13 @@ export class LeaseTable {
   }
 
   /** What is reserved for an identity, the latest first. */
-  reservedFor(identity: string, family: Family): Lease | undefined {
-    return this.#of(this.#byIdentity.get(identity)).findLast(({ address }) => familyOf(address) === family);
+  reservedFor(identity: string, family: Family, fits: Fits = anywhere): Lease | undefined {
+    return this.#of(this.#byIdentity.get(identity)).findLast(({ address }) => familyOf(address) === family && fits(address));
   }
 
-  oldestReserved(family: Family): Lease | undefined {
-    return this.#reserved[family].values().next().value;
+  oldestReserved(family: Family, fits: Fits = anywhere): Lease | undefined {
+    for (const lease of this.#reserved[family].values()) if (fits(lease.address)) return lease;
+    return undefined;
   }
 
   oldestAnnounced(): Lease | undefined {

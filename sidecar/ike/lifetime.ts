@@ -50,14 +50,14 @@ function abandoned(sa: IkeSa, ctx: Context): Step {
 /** Nobody answers: the peer is dead to us. No DELETE, so that its ticket stays good. */
 function unanswered({ phase }: IkeSa): ClosedWhy {
   if (phase.name === 'established') return 'peer dead';
-  return phase.name === 'closing' ? 'deleted' : 'handshake failed';
+  return phase.name === 'closing' ? phase.why : 'handshake failed';
 }
 
 function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'> {
   const { phase } = sa;
   const intents: Intent[] = [];
   // RFC 5723 §6.2 and RFC 7296 §2.8.3: authenticating anew means a new IKE SA, by the client.
-  if (phase.reauthenticateBy <= ctx.now) intents.push({ kind: 'deleteIke' });
+  if (phase.reauthenticateBy <= ctx.now) intents.push({ kind: 'deleteIke', why: 'authentication too old' });
   if (phase.rekeyAt <= ctx.now) intents.push({ kind: 'rekeyIke' });
   for (const child of phase.children) intents.push(...childIntents(child, ctx));
   if (isIdle(sa) && livenessAt(sa, ctx) <= ctx.now) intents.push({ kind: 'liveness' });

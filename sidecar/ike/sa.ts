@@ -5,6 +5,7 @@ import type { IkeKeys } from './crypto/keymat.ts';
 import type { IkeSuite } from './crypto/suite.ts';
 import type { Intermediate } from './intermediate-auth.ts';
 import type { CertificateReference } from './pki/trust.ts';
+import type { ClosedWhy } from './step.ts';
 import type { TicketState } from './ticket.ts';
 import type { Bytes } from './wire/bytes.ts';
 
@@ -141,6 +142,8 @@ export interface FirstMessages {
 /** What both sides of a first exchange know beside. */
 interface Agreeing {
   readonly first: FirstMessages;
+  /** The hashes that the peer takes in signatures (RFC 7427 §4); empty: it knows the older methods alone. */
+  readonly peerHashes: readonly number[];
   /** Further key exchanges that are to be done before IKE_AUTH (RFC 9370), in order. */
   readonly pending: readonly number[];
   /** No quantum computer breaks what the keys came of so far. */
@@ -179,7 +182,8 @@ export interface IntermediateSent extends Omit<Keyed, 'name'> {
 /** Initiator: IKE_AUTH sent. */
 export interface AuthSent extends Omit<Keyed, 'name'> {
   readonly name: 'authSent';
-  readonly offer: ChildOffer;
+  /** Undefined: childless (RFC 6023). */
+  readonly offer: ChildOffer | undefined;
 }
 
 /** What the client counts of a handshake, for its events. */
@@ -235,6 +239,8 @@ export interface Mobility {
 export interface Credential {
   /** IANA authentication method. */
   readonly method: number;
+  /** IANA type of the EAP method, when it was EAP. */
+  readonly eapType: number | undefined;
   /** IDi when what was authenticated is another identity (EAP). */
   readonly claimed: Identity | undefined;
   readonly certificate: ProvenCertificate | undefined;
@@ -268,6 +274,7 @@ export interface Replaced extends Secured {
 export interface Closing extends Secured {
   readonly name: 'closing';
   readonly remote: Identity;
+  readonly why: ClosedWhy;
 }
 
 /** Dead, but still answers a repeated last request. */
@@ -286,7 +293,8 @@ export type Intent =
   | { readonly kind: 'deleteChild'; readonly spiIn: number }
   /** The peer has a child with this SPI of ours, and we do not. */
   | { readonly kind: 'disown'; readonly spiIn: number }
-  | { readonly kind: 'deleteIke' }
+  /** `why`: 'deleted' unless it says otherwise. */
+  | { readonly kind: 'deleteIke'; readonly why?: ClosedWhy }
   | { readonly kind: 'liveness' }
   | { readonly kind: 'requestTicket' }
   /** Client: tell the gateway where we are (RFC 4555 §3.5). */

@@ -1,5 +1,6 @@
 /** What comes out of the core: the next state of an SA, and what the shell must do. */
 import type { DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
+import type { Resolvers } from './configuration.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { Policy } from './context.ts';
 import type { Accounting, Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
@@ -17,6 +18,8 @@ export interface Step {
   readonly born?: readonly IkeSa[];
   /** Our SPIs of other SAs that end silently, with the reason (INITIAL_CONTACT, a resumption). */
   readonly ends?: readonly { readonly spi: string; readonly why: ClosedWhy }[];
+  /** Our SPIs of other SAs that end with a DELETE. */
+  readonly tells?: readonly { readonly spi: string; readonly why: ClosedWhy }[];
   /** A full exchange follows: the ticket was refused. */
   readonly begin?: { readonly connection: Connection; readonly handshake: Handshake };
 }
@@ -38,6 +41,8 @@ export type ClosedWhy =
   | 'rekeyed'
   | 'superseded by resumption'
   | 'superseded by initial contact'
+  | 'replaced by another session'
+  | 'certificate revoked'
   | 'half-open too long'
   | 'authentication too old'
   | 'authentication failed'
@@ -72,6 +77,10 @@ export type Event =
       readonly accounting: Accounting | undefined;
       /** When credentials were last checked, also before resumptions. */
       readonly authenticatedAt: Instant;
+      /** Of authentication; undefined on the initiator's side. */
+      readonly rule: string | undefined;
+      /** What a client was given to resolve names by; undefined on the responder's side. */
+      readonly resolvers: Resolvers | undefined;
     } & Which)
   /** A handshake or exchange that we or the peer refused; `notify` is the name in the registry. */
   | ({
@@ -126,6 +135,7 @@ export type TicketRefusal =
   | 'revoked-key'
   | 'revoked-time'
   | 'revoked-identity'
+  | 'revoked-certificate'
   | 'spent'
   | 'policy'
   | 'disabled';

@@ -1,5 +1,6 @@
 /** The terms that an SA lives by: a gateway's come from its policy, a client's from its connection. */
 import type { Algorithms, Retransmit } from '../contract/gateway-config.ts';
+import { ruleOf } from './authentication-rule.ts';
 import type { Context, Policy } from './context.ts';
 import { ProtocolError } from './error.ts';
 import type { IkeSa } from './sa.ts';
@@ -13,7 +14,7 @@ export interface Terms {
   readonly deadPeerMs: number;
 }
 
-export function termsOf(sa: Pick<IkeSa, 'connection'>, ctx: Pick<Context, 'policy'>): Terms {
+export function termsOf(sa: Pick<IkeSa, 'connection' | 'phase'>, ctx: Pick<Context, 'policy'>): Terms {
   const { connection } = sa;
   if (connection) return connection;
   const { config } = inForce(ctx);
@@ -21,7 +22,7 @@ export function termsOf(sa: Pick<IkeSa, 'connection'>, ctx: Pick<Context, 'polic
   return {
     ike: ike.algorithms,
     esp: esp.algorithms,
-    rekeyMs: ike.rekeyMs,
+    rekeyMs: ruleOf(sa, config)?.rekeyMs ?? ike.rekeyMs,
     childRekeyMs: esp.rekeyMs,
     deadPeerMs: ike.deadPeerMs,
   };
@@ -37,4 +38,11 @@ export const fragmentBytesOf = (sa: Pick<IkeSa, 'connection'>, ctx: Pick<Context
 export function inForce(ctx: Pick<Context, 'policy'>): Policy {
   if (!ctx.policy) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, 'no configuration yet');
   return ctx.policy;
+}
+
+/** Prefixes that this client may reach. A session whose rule is gone, and that no other fits, has no part in anything new. */
+export function routesOf(sa: Pick<IkeSa, 'phase'>, ctx: Pick<Context, 'policy'>): readonly string[] {
+  const { config } = inForce(ctx);
+  const rule = ruleOf(sa, config);
+  return rule ? (rule.routes ?? config.routes) : [];
 }

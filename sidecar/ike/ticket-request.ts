@@ -51,6 +51,7 @@ function stateOf(sa: EstablishedSa, ticketId: Bytes, lifetimeMs: number, ctx: Co
     idR: phase.local,
     authenticated: phase.credential.claimed && phase.remote, // RFC 5723 §5 note 1
     authMethod: phase.credential.method,
+    eapType: phase.credential.eapType,
     certificate: phase.credential.certificate,
     psk: phase.credential.psk,
     authenticatedAt: phase.authenticatedAt,

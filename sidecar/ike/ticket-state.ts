@@ -32,6 +32,7 @@ export function encodeTicketState(state: TicketState): Bytes {
     state.inner,
     state.accounting ? [state.accounting.class, state.accounting.interimMs ?? null] : null,
     state.postQuantum ? 1 : 0,
+    state.eapType ?? null,
   ]);
   return concat(Uint8Array.of(LAYOUT), fields);
 }
@@ -44,9 +45,9 @@ export function decodeTicketState(bytes: Bytes): TicketState | undefined {
 function ticketState(plain: Plain): TicketState {
   const [id, issuedAt, expiresAt, idI, idR, authenticated, method, at, by, certificate, psk, suite, skD, spiI, ...rest] = list(
     plain,
-    19,
+    20,
   );
-  const [spiR, pod, inner, accounting, postQuantum] = rest;
+  const [spiR, pod, inner, accounting, postQuantum, eapType] = rest;
   return {
     ticketId: bytesOf(id),
     issuedAt: instant(issuedAt),
@@ -67,6 +68,7 @@ function ticketState(plain: Plain): TicketState {
     inner: list(inner).map(bytesOf),
     accounting: accounting === null ? undefined : accountingOf(accounting),
     postQuantum: number(postQuantum) === 1,
+    eapType: eapType === null ? undefined : number(eapType),
   };
 }
 

@@ -29,6 +29,7 @@ export interface TicketState {
   readonly authenticated: Identity | undefined;
   /** IANA authentication method of the last full exchange. */
   readonly authMethod: number;
+  readonly eapType: number | undefined;
   readonly authenticatedAt: Instant;
   /** No chain of resumptions outlives this (§6.2). */
   readonly reauthenticateBy: Instant;

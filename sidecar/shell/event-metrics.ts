@@ -26,6 +26,7 @@ const REFUSALS: Readonly<Record<TicketRefusal, true>> = {
   'revoked-key': true,
   'revoked-time': true,
   'revoked-identity': true,
+  'revoked-certificate': true,
   spent: true,
   policy: true,
   disabled: true,

@@ -1,4 +1,6 @@
 /** Policies and connections for tests: short to write, whole in what they say. */
+
+import type { AuthenticationRule } from '../../sidecar/contract/authentication.ts';
 import { DEFAULT_RULES } from '../../sidecar/contract/authentication-yaml.ts';
 import type { Algorithms, GatewayConfig } from '../../sidecar/contract/gateway-config.ts';
 import type { KeyRing, RingKey } from '../../sidecar/contract/key-ring.ts';
@@ -17,6 +19,13 @@ export const email = (name: string): Identity => ({ idType: IdType.ID_RFC822_ADD
 export const GATEWAY = fqdn('vpn.example.com');
 export const ALICE = email('alice@example.com');
 export const PSK = utf8('a secret that only alice knows');
+
+/** Whoever has a certificate that we trust. */
+export const CERTIFICATE_RULE: AuthenticationRule = {
+  ...{ name: 'certificate', method: 'certificate', identities: [], authorities: [], eapOnly: false, pools: [] },
+  ...{ routes: undefined, dns: undefined, domains: undefined, rekeyMs: undefined, reauthenticationMs: undefined },
+  ...{ uniqueness: 'keep', maxSessions: 10 },
+};
 
 export const AEAD: Algorithms = {
   encryption: [{ id: Encr.AES_GCM_16, keyBits: 256 }],
@@ -119,6 +128,7 @@ export function connection(part: Partial<Connection> = {}): Connection {
     ...{
       tickets: true,
       mobike: true,
+      childless: false,
       forceEncapsulation: false,
       rekeyMs: 0,
       childRekeyMs: 0,

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { echoCookie2, locate, natQuestion, noticeNat } from '../mobike.ts';
 import { type IkeSa, type InPhase, inPhase, type OwnExchange, type Path } from '../sa.ts';
-import { event, type Output, type Reply, type Step, which } from '../step.ts';
+import { type ClosedWhy, event, type Output, type Reply, type Step, which } from '../step.ts';
 import { yieldTo } from '../succession.ts';
 import { type EstablishedSa, grantTicket, keepTicket, revokeTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { request as sendRequest } from '../window.ts';
@@ -116,11 +116,11 @@ function requestOf(sa: EstablishedSa, exchange: Informational, ctx: Context): Pa
 }
 
 /** Ends the IKE SA: its children stop at once, the SA itself when the peer has answered. */
-export function initiateEnd(sa: EstablishedSa, ctx: Context): Step {
+export function initiateEnd(sa: EstablishedSa, why: ClosedWhy, ctx: Context): Step {
   revokeTicket(sa, ctx);
   const { suite, keys, nat, fragmentation, children, remote } = sa.phase;
   const outputs = children.flatMap(({ spiIn }) => uninstall(sa, spiIn));
-  const closing: InPhase<'closing'> = { ...sa, phase: { name: 'closing', suite, keys, nat, fragmentation, remote } };
+  const closing: InPhase<'closing'> = { ...sa, phase: { name: 'closing', suite, keys, nat, fragmentation, remote, why } };
   const sent = sendRequest(closing, Exchange.INFORMATIONAL, [{ kind: 'D', protocol: Protocol.IKE, spis: [] }], ctx);
   return { sa: sent.sa, outputs: [...outputs, ...sent.outputs] };
 }
@@ -144,4 +144,4 @@ function deleted(sa: InPhase<'established'>, spiIn: number): Step {
 }
 
 /** The answer to our own DELETE of the IKE SA. */
-export const concludeEnd = (): Step => ({ sa: undefined, outputs: [], closes: 'deleted' });
+export const concludeEnd = ({ phase }: InPhase<'closing'>): Step => ({ sa: undefined, outputs: [], closes: phase.why });

@@ -110,10 +110,10 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   const lowest = lowerNonce(offer.nonce, answer.nonce.data);
   // RFC 7296 §2.8.2: the SA with the lowest nonce goes, by its maker; the other inherits the children.
   const lost = rival && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest) ? yieldTo(rival, sa, ctx) : undefined;
-  if (lost) return { ...lost, born: [...lost.born, wanting(bare, { kind: 'deleteIke' })] };
+  if (lost) return { ...lost, born: [...lost.born, wanting(bare, { kind: 'deleteIke', why: 'rekeyed' })] };
   const heir = inherit(bare, sa);
   const tickets = [...voidTicket(sa, 'the IKE SA was rekeyed'), ...keepTicket(heir, answer.notifies, ctx)];
-  const end = informational.initiateEnd(withChildren(sa, []), ctx);
+  const end = informational.initiateEnd(withChildren(sa, []), 'rekeyed', ctx);
   return { sa: end.sa, born: [heir], outputs: [rekeyed(sa, heir), ...tickets, ...end.outputs] };
 }
 

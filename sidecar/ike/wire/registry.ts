@@ -160,12 +160,13 @@ export const IdType = {
 } as const;
 export type IdType = (typeof IdType)[keyof typeof IdType];
 
-/** RFC 7296 §3.6. */
+/** RFC 7296 §3.6; 14: RFC 4806. */
 export const CertEncoding = {
   X509_SIGNATURE: 4,
   CRL: 7,
   HASH_AND_URL_X509: 12,
   HASH_AND_URL_BUNDLE: 13,
+  OCSP_CONTENT: 14,
 } as const;
 export type CertEncoding = (typeof CertEncoding)[keyof typeof CertEncoding];
 

@@ -1,6 +1,7 @@
 /** What strangers and single clients cannot make the gateway pay. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { DEFAULT_RULES } from '../../../sidecar/contract/authentication-yaml.ts';
 import { Deadlines } from '../../../sidecar/ike/deadlines.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
 import { hex, utf8 } from '../../../sidecar/ike/wire/bytes.ts';
@@ -42,7 +43,8 @@ describe('strangers', () => {
   });
 
   it('are not held against key exchanges that led to an SA', () => {
-    const gateway = gatewayOf({ config: config({ ike: { cookieThreshold: 5 } }) });
+    const many = DEFAULT_RULES.map((rule) => ({ ...rule, maxSessions: 20 }));
+    const gateway = gatewayOf({ config: config({ ike: { cookieThreshold: 5 }, authentication: many }) });
     for (let seed = 0; seed < 20; seed++) assert.ok(connect(Peer.towards(gateway, { seed }), { spi: 0x0a00_0001 + seed }));
   });
 

@@ -71,6 +71,7 @@ export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
   idR: identity,
   authenticated: maybe(identity),
   authMethod: fc.nat(255),
+  eapType: maybe(fc.nat(255)),
   authenticatedAt: instant,
   reauthenticateBy: instant,
   certificate: maybe(certificate),
@@ -128,6 +129,7 @@ const connection: fc.Arbitrary<Connection> = record<Connection>({
   remoteTraffic: selectors,
   tickets: fc.boolean(),
   mobike: fc.boolean(),
+  childless: fc.boolean(),
   forceEncapsulation: fc.boolean(),
   rekeyMs: u32,
   childRekeyMs: u32,
@@ -171,7 +173,7 @@ const first: fc.Arbitrary<FirstMessages> = fc.oneof(
   fc.record(messages, { noNullPrototype: true }),
   fc.record({ ...messages, intermediate }, { noNullPrototype: true }),
 );
-const agreeing = { first, pending: some(u16), postQuantum: fc.boolean() };
+const agreeing = { first, peerHashes: some(u16), pending: some(u16), postQuantum: fc.boolean() };
 const handshake = record<Handshake>({ began: instant, roundTrips: u16, keyExchanges: u16 });
 const key = fc.record({ encr: blob(), integ: blob() }, { noNullPrototype: true });
 const child: fc.Arbitrary<Child> = record<Child>({
@@ -229,6 +231,7 @@ const established: Fields<Omit<Established, 'name'>> = {
   credential: fc.record(
     {
       method: u16,
+      eapType: maybe(fc.nat(255)),
       claimed: maybe(identity),
       certificate: maybe(certificate),
       psk: maybe(blob()),
@@ -256,7 +259,7 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
   resumeSent: record({ connection, handshake, nonce: blob(), ticket: heldTicket, request: blob(), retries: u16 }),
   keyed: record(keyed),
   intermediateSent: record({ ...keyed, ke: keyPair, content: blob() }),
-  authSent: record({ ...keyed, offer: childOffer }),
+  authSent: record({ ...keyed, offer: maybe(childOffer) }),
   halfOpen: record({
     ...secured,
     ...agreeing,
@@ -268,7 +271,7 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
   }),
   established: record(established),
   replaced: record({ ...secured, until: instant }),
-  closing: record({ ...secured, remote: identity }),
+  closing: record({ ...secured, remote: identity, why: fc.constantFrom('deleted', 'rekeyed') }),
   gone: record({ ...secured, proven: fc.boolean(), until: instant }),
 };
 

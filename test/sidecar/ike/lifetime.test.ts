@@ -174,7 +174,7 @@ describe('re-authentication', () => {
     const { after, heard } = next(gateway, peer, 120 * MINUTE);
     assert.deepEqual([after, heard?.payloads], [60 * MINUTE, [endIke]]);
     peer.answer(heard ?? peer.header(0), []);
-    assert.deepEqual([gateway.endings(), gateway.phases()], [['deleted'], []]);
+    assert.deepEqual([gateway.endings(), gateway.phases()], [['authentication too old'], []]);
   });
 
   it('is not put off by a rekey', () => {

@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { TicketCustody } from '../../../sidecar/client/ticket-custody.ts';
 import { TicketMemory } from '../../../sidecar/client/ticket-store.ts';
+import { DEFAULT_RULES } from '../../../sidecar/contract/authentication-yaml.ts';
 import type { HeldTicket } from '../../../sidecar/ike/connection.ts';
 import { subkeys } from '../../../sidecar/ike/ring-subkeys.ts';
 import { type Instant, later } from '../../../sidecar/ike/sa.ts';
@@ -27,7 +28,19 @@ import {
   without,
 } from '../../harness/handshake.ts';
 import { crypto, type Heard, kinds, NAT_PATH, notifies, notifyData, PATH, Peer, payload } from '../../harness/peer.ts';
-import { AEAD, ALICE, config, connection, email, GATEWAY, PSK, policy, ring, ringKey } from '../../harness/policy.ts';
+import {
+  AEAD,
+  ALICE,
+  CERTIFICATE_RULE,
+  config,
+  connection,
+  email,
+  GATEWAY,
+  PSK,
+  policy,
+  ring,
+  ringKey,
+} from '../../harness/policy.ts';
 import { clientOf, configure, gatewayOf, type Sent, START, type Subject } from '../../harness/subject.ts';
 
 const HOUR = 3_600_000;
@@ -136,20 +149,27 @@ describe('RFC 5723 §4.1, requesting a ticket', () => {
 
   it('R: is answered with a ticket, and the exchange itself goes on unchanged', () => {
     const { gateway, peer, answer } = joined();
-    assert.deepEqual(kinds(answer), ['IDr', 'AUTH', 'CP', 'SA', 'TSi', 'TSr', 'N']);
+    assert.deepEqual(kinds(answer), ['IDr', 'AUTH', 'CP', 'SA', 'TSi', 'TSr', 'N', 'N']);
     const { answer: rekeyed, next } = rekeyIke(peer, { change: adding(ASK) });
     assert.deepEqual([kinds(rekeyed), notifies(rekeyed)], [['SA', 'NONCE', 'KE', 'N'], [Notify.TICKET_LT_OPAQUE]]);
     const later = next?.request(Exchange.INFORMATIONAL, [ASK]);
     assert.deepEqual(notifies(later), [Notify.TICKET_LT_OPAQUE]);
     const resumed = resume(anew(gateway), ticketIn(next ?? peer, later));
-    assert.deepEqual([kinds(resumed).slice(0, 2), notifies(resumed)], [['IDr', 'AUTH'], [Notify.TICKET_LT_OPAQUE]]);
+    assert.deepEqual(
+      [kinds(resumed).slice(0, 2), notifies(resumed)],
+      [
+        ['IDr', 'AUTH'],
+        [Notify.AUTH_LIFETIME, Notify.TICKET_LT_OPAQUE],
+      ],
+    );
   });
 
   it('R: is answered with TICKET_NACK where there are none to be had, and the exchange itself goes on unchanged', () => {
     const gateway = gatewayOf({ config: config({ tickets: { enabled: false } }) });
     const peer = Peer.towards(gateway);
     const answer = connect(peer);
-    assert.deepEqual([kinds(answer), notifies(answer)], [['IDr', 'AUTH', 'CP', 'SA', 'TSi', 'TSr', 'N'], [Notify.TICKET_NACK]]);
+    assert.deepEqual(kinds(answer), ['IDr', 'AUTH', 'CP', 'SA', 'TSi', 'TSr', 'N', 'N']);
+    assert.deepEqual(notifies(answer), [Notify.AUTH_LIFETIME, Notify.TICKET_NACK]);
     const { answer: rekeyed, next } = rekeyIke(peer, { change: adding(ASK) });
     assert.deepEqual([kinds(rekeyed), notifies(rekeyed)], [['SA', 'NONCE', 'KE', 'N'], [Notify.TICKET_NACK]]);
     assert.deepEqual(notifies(next?.request(Exchange.INFORMATIONAL, [ASK])), [Notify.TICKET_NACK]);
@@ -159,10 +179,10 @@ describe('RFC 5723 §4.1, requesting a ticket', () => {
   it('R: is answered also when the child is refused, and not at all when nobody asked', () => {
     const gateway = gatewayOf();
     const refused = connect(Peer.towards(gateway), { spi: 255 });
-    assert.deepEqual(notifies(refused), [Notify.NO_PROPOSAL_CHOSEN, Notify.TICKET_LT_OPAQUE]);
+    assert.deepEqual(notifies(refused), [Notify.NO_PROPOSAL_CHOSEN, Notify.AUTH_LIFETIME, Notify.TICKET_LT_OPAQUE]);
     const childless = connect(anew(gateway), { change: without('SA', 'TSi', 'TSr') });
-    assert.deepEqual(notifies(childless), [Notify.TICKET_LT_OPAQUE]);
-    assert.deepEqual(notifies(connect(anew(gateway, 301), { ticket: false })), []);
+    assert.deepEqual(notifies(childless), [Notify.AUTH_LIFETIME, Notify.TICKET_LT_OPAQUE]);
+    assert.deepEqual(notifies(connect(anew(gateway, 301), { ticket: false })), [Notify.AUTH_LIFETIME]);
   });
 
   it('R: is answered by a client with TICKET_NACK: tickets are for clients', () => {
@@ -502,7 +522,7 @@ describe('RFC 5723 §5, state after the resumption', () => {
   });
 
   it('R, note 1: the authenticated identity is in the ticket when it is not IDi, and stays there', () => {
-    const gateway = gatewayOf();
+    const gateway = gatewayOf({ config: config({ authentication: [...DEFAULT_RULES, CERTIFICATE_RULE] }) });
     const [idI, skD] = [email('nobody@example.com'), new Uint8Array(32).fill(9)];
     const certificate = {
       fingerprint: utf8('fingerprint'),

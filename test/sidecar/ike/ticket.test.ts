@@ -46,6 +46,7 @@ const state: TicketState = {
   pod: 1,
   inner: [Uint8Array.of(10, 8, 0, 2)],
   accounting: undefined,
+  eapType: undefined,
   postQuantum: false,
 };
 
@@ -232,7 +233,7 @@ describe('the sealed state', () => {
   it('is malformed or a state, whatever stands in it', () => {
     const layout = encodeTicketState(state).subarray(0, 1);
     const field = fc.oneof(fc.constant(null), fc.nat(), fc.uint8Array(), fc.array(fc.nat(), { maxLength: 5 }));
-    const plain = fc.oneof(fc.jsonValue(), fc.array(field, { minLength: 19, maxLength: 19 })) as fc.Arbitrary<null>;
+    const plain = fc.oneof(fc.jsonValue(), fc.array(field, { minLength: 20, maxLength: 20 })) as fc.Arbitrary<null>;
     fc.assert(
       fc.property(plain, (value) => {
         try {
@@ -249,7 +250,7 @@ describe('the sealed state', () => {
         assert.throws(() => decodeTicketState(concat(layout, changed)), ProtocolError, `field ${at}`);
       }
     }
-    for (const wrong of [[...fields, null], fields.slice(1), [], {}, null, Array.from({ length: 19 }, () => null)]) {
+    for (const wrong of [[...fields, null], fields.slice(1), [], {}, null, Array.from({ length: 20 }, () => null)]) {
       assert.throws(() => decodeTicketState(concat(layout, encodeCbor(wrong))), ProtocolError);
     }
   });

@@ -15,7 +15,7 @@ const alice = parseIdentity('alice@example.com');
 const halfOpen = (kind: 'full' | 'resumed'): Event => ({ name: 'half-open', kind, ...which });
 const established = (kind: 'full' | 'resumed'): Event => ({
   ...{ name: 'established', kind, local: parseIdentity('vpn.example.com'), remote: alice, inner: [Uint8Array.of(10, 8, 0, 2)] },
-  ...{ accounting: undefined, authenticatedAt: 0 as Instant },
+  ...{ accounting: undefined, authenticatedAt: 0 as Instant, rule: 'psk', resolvers: undefined },
   ...{ durationMs: 40, roundTrips: undefined, keyExchanges: 0, connection: undefined, ...which },
 });
 const closed = (why: ClosedWhy, remote: typeof alice | undefined): Event => ({

@@ -96,6 +96,7 @@ class Client {
       remoteTraffic: [EVERYTHING],
       tickets: true,
       mobike: true,
+      childless: false,
       forceEncapsulation: true,
       ...{ rekeyMs: 0, childRekeyMs: 0, reauthenticationMs: 3_600_000, deadPeerMs: 30_000 },
       retransmit: { firstMs: 500, factor: 2, attempts: 3 },

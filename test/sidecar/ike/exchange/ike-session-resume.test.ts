@@ -47,7 +47,7 @@ describe('IKE_SESSION_RESUME, the responder', () => {
     // HDR(A,B,1), SK {IDi, AUTH, CP, SAi2, TSi, TSr, N(TICKET_REQUEST)}  -->
     const answer = ikeAuth(peer, { wanted: inner });
     // <--  HDR(A,B,1), SK {IDr, AUTH, CP, SAr2, TSi, TSr, N(TICKET_LT_OPAQUE)}
-    assert.deepEqual(kinds(answer), ['IDr', 'AUTH', 'CP', 'SA', 'TSi', 'TSr', 'N']);
+    assert.deepEqual(kinds(answer), ['IDr', 'AUTH', 'CP', 'SA', 'TSi', 'TSr', 'N', 'N']);
     assert.deepEqual([gateway.session().kind, gateway.session().inner], ['resumed', [inner]]);
     assert.equal(counts.keyExchange, 0);
     assert.equal(gateway.named('established').at(-1)?.keyExchanges, 0);

@@ -187,7 +187,7 @@ describe('the IKE SA anew, the initiator', () => {
     );
     assert.equal(gateway.session().role, 'initiator');
     assert.deepEqual(peer.answer(last ?? peer.header(0), []), []);
-    assert.deepEqual([gateway.phases(), gateway.endings(), gateway.children.size], [['established'], ['deleted'], 1]);
+    assert.deepEqual([gateway.phases(), gateway.endings(), gateway.children.size], [['established'], ['rekeyed'], 1]);
     assert.ok(alive(next));
   });
 

@@ -1,0 +1,78 @@
+/** The client's half of IKE_AUTH (RFC 7296 §2.15): how it proves itself, and whether the gateway is the one that it wants. */
+import { proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
+import { certificateOf, earlier, failed, type Proven, SHARED_KEY } from './authentication.ts';
+import { certificatePayloads, certificateRequest, presented } from './certificate-payloads.ts';
+import type { Connection } from './connection.ts';
+import type { Context } from './context.ts';
+import { TRUSTS_NOBODY, type Trust } from './pki/trust.ts';
+import { type AuthSent, type Identity, type Keyed, later } from './sa.ts';
+import { isSignature, provesBySignature, signAuth } from './signature-auth.ts';
+import { sameIdentity } from './ticket-request.ts';
+import type { Payload, PayloadOf } from './wire/payload.ts';
+import { AuthMethod } from './wire/registry.ts';
+
+/** What follows IDi. Without AUTH it is EAP that we want (RFC 7296 §2.16). */
+export function proveOurselves(phase: Keyed, ctx: Context): readonly Payload[] {
+  const { connection, resumed } = phase;
+  const { authentication, local } = connection;
+  if (resumed) return [sharedKey(resumptionAuth(phase, 'initiator', local, ctx))];
+  if (authentication.method === 'psk') return [sharedKey(sharedKeyAuth(phase, 'initiator', local, authentication.secret, ctx))];
+  const asked = certificateRequest(trustOf(connection, ctx).keyHashes);
+  if (authentication.method === 'eap') return asked;
+  const key = ctx.crypto.signatures.privateKey(authentication.privateKey);
+  const auth = key && signAuth(signedOctets(phase, 'initiator', local, ctx), key, phase.peerHashes);
+  if (!auth) throw failed('our own key is not usable');
+  return [...certificatePayloads(authentication.chain), ...asked, auth];
+}
+
+const sharedKey = (data: PayloadOf<'AUTH'>['data']): PayloadOf<'AUTH'> => ({ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data });
+
+/** What the gateway says of itself. */
+interface Claim {
+  readonly idR: Identity;
+  readonly cert: readonly PayloadOf<'CERT'>[];
+  readonly auth: PayloadOf<'AUTH'>;
+}
+
+/** @throws ProtocolError (abort, AUTHENTICATION_FAILED) */
+export function authenticateGateway(phase: AuthSent, claim: Claim, ctx: Context): Proven {
+  const { connection, resumed } = phase;
+  const remote = { idType: claim.idR.idType, data: claim.idR.data.slice() };
+  const expected = resumed?.remote ?? connection.remote;
+  if (expected && !sameIdentity(remote, expected)) throw failed('the gateway has another identity than the one expected');
+  const full = {
+    ...({ kind: 'full', local: connection.local, remote, credential: SHARED_KEY, accounting: undefined } as const),
+    ...{ authenticatedAt: ctx.now, reauthenticateBy: later(ctx.now, connection.reauthenticationMs) },
+    postQuantum: phase.postQuantum,
+  };
+  if (resumed) {
+    const { authenticatedAt, reauthenticateBy } = resumed;
+    if (!proves(resumptionAuth(phase, 'responder', remote, ctx), claim.auth.data))
+      throw failed('the gateway does not know the key');
+    return { ...full, kind: 'resumed', authenticatedAt, reauthenticateBy };
+  }
+  if (connection.authentication.method !== 'psk') return { ...full, ...certified(phase, { ...claim, idR: remote }, full, ctx) };
+  const proof = sharedKeyAuth(phase, 'responder', remote, connection.authentication.secret, ctx);
+  if (claim.auth.method !== AuthMethod.SHARED_KEY) throw failed('the gateway proves itself in another way than we want');
+  if (!proves(proof, claim.auth.data)) throw failed('the gateway does not know the key');
+  return full;
+}
+
+/** By its certificate, which must be one for servers and for the name that the gateway goes by. */
+export function certified(
+  phase: Pick<AuthSent, 'connection' | 'suite' | 'keys' | 'first'>,
+  { idR, cert, auth }: Claim,
+  { reauthenticateBy }: Pick<Proven, 'reauthenticateBy'>,
+  ctx: Context,
+): Pick<Proven, 'credential' | 'reauthenticateBy'> {
+  if (!isSignature(auth.method)) throw failed('the gateway proves itself in another way than we want');
+  const demand = { now: ctx.now, identity: idR, usage: 'server', authorities: [] } as const;
+  const verdict = trustOf(phase.connection, ctx).verify(presented(cert), demand);
+  if (!verdict.trusted) throw failed(`the gateway has a certificate that is not trusted: ${verdict.reason}`);
+  if (!provesBySignature(auth, signedOctets(phase, 'responder', idR, ctx), verdict.key))
+    throw failed('the gateway made a wrong signature');
+  const credential = { ...SHARED_KEY, method: auth.method, certificate: certificateOf(verdict) };
+  return { credential, reauthenticateBy: earlier(reauthenticateBy, verdict.notAfter) };
+}
+
+const trustOf = (_connection: Connection, _ctx: Context): Trust => TRUSTS_NOBODY;

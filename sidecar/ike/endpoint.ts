@@ -10,8 +10,21 @@ export interface Endpoint {
 
 const PATTERN = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/;
 
+/** Of late: every message of a peer names the same ones. */
+const known = new Map<string, Endpoint>();
+const MOST_KNOWN = 4_096;
+
 /** @throws RangeError for anything else: a path comes from the shell, never from a peer. */
 export function parseEndpoint(text: string): Endpoint {
+  const found = known.get(text);
+  if (found) return found;
+  const endpoint = parseAnew(text);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(text, endpoint);
+  return endpoint;
+}
+
+function parseAnew(text: string): Endpoint {
   const [, ipv6, ipv4, digits] = PATTERN.exec(text) ?? [];
   const port = Number(digits);
   const address = parseAddress(ipv6 ?? ipv4 ?? '');

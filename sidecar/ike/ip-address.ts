@@ -48,11 +48,13 @@ export function prefixRange({ bytes, length }: Prefix): { start: Bytes; end: Byt
 export const formatAddress = (address: Bytes): string => (address.length === 4 ? address.join('.') : formatIpv6(address));
 
 function parseIpv4(text: string): Bytes | undefined {
-  const parts = text.split('.');
   // No leading zeros: some read them as octal.
-  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255)) return undefined;
-  return Uint8Array.from(parts, Number);
+  if (!IPV4.test(text)) return undefined;
+  return Uint8Array.from(text.split('.'), Number);
 }
+
+const OCTET = '(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])';
+const IPV4 = new RegExp(`^${OCTET}(?:[.]${OCTET}){3}$`);
 
 function parseIpv6(text: string): Bytes | undefined {
   const halves = text.split('::');

@@ -2,7 +2,7 @@
 import type { Event } from '../ike/step.ts';
 import type { Log } from '../process/log.ts';
 import { RateLimit } from '../process/rate-limit.ts';
-import { eventLine } from './event-line.ts';
+import { eventLine, levelOf } from './event-line.ts';
 
 const WARNINGS = 20;
 const PER_MS = 10_000;
@@ -16,7 +16,8 @@ export function eventLog(log: Log, now: () => number): (event: Event) => void {
     return limit.pass(now());
   };
   return (event) => {
-    if (event.name === 'dropped' && !log.isLevelEnabled('debug')) return;
+    // Most of what happens is for debug logs; it is not put into words for nobody.
+    if (!log.isLevelEnabled(levelOf(event))) return;
     const line = eventLine(event);
     if (!line) return;
     const heldBack = line.level === 'warn' || line.level === 'error' ? pass(event.name) : 0;

@@ -5,7 +5,7 @@ import type { Bytes } from '../wire/bytes.ts';
 import { isPem, readPem } from './pem.ts';
 
 export interface PkiFile {
-  /** Its name, without a folder. */
+  /** Its name; where files stand in folders of authorities, `folder/name`. */
   readonly file: string;
   /** As text, or as bytes when it may be DER. */
   readonly content: string | Bytes;

@@ -1,4 +1,4 @@
-/** Trust anchors and revocation lists as users give them; the names of files are what authentication rules call their authorities. */
+/** Trust anchors and revocation lists as users give them; authentication rules call an authority as its folder, or its file where there is none. */
 import type { Parsed, Problem } from '../../contract/problem.ts';
 import type { Instant } from '../sa.ts';
 import { readCertificate } from './certificate.ts';

@@ -150,10 +150,11 @@ describe('architecture', () => {
   });
 });
 
-/** CREATE_CHILD_SA is one exchange for three purposes; a rekey of the IKE SA ends in the INFORMATIONAL that deletes the old one. */
+/** CREATE_CHILD_SA is one exchange for three purposes, and IKE_FOLLOWUP_KE ends what it began; a rekey of the IKE SA ends in the INFORMATIONAL that deletes the old one. */
 const ownFiles: Readonly<Record<string, readonly string[]>> = {
   'sidecar/ike/exchange/create-child-sa.ts': ['new-child', 'rekey-child', 'rekey-ike'].map(
     (name) => `sidecar/ike/exchange/${name}.ts`,
   ),
+  'sidecar/ike/exchange/ike-followup-ke.ts': ['rekey-child', 'rekey-ike'].map((name) => `sidecar/ike/exchange/${name}.ts`),
   'sidecar/ike/exchange/rekey-ike.ts': ['sidecar/ike/exchange/informational.ts'],
 };

@@ -1,6 +1,6 @@
 /** What the exchanges that make children share (RFC 7296 §1.3.1, §1.3.3, §2.25): their answers, and what follows a refusal. */
 import type { Sequences } from '../contract/dataplane.ts';
-import { type AskedChild, acceptChild, type Child, type Traffic } from './child.ts';
+import { type AskedChild, acceptChild, type Child, type ChildAgreement, type Traffic } from './child.ts';
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
 import { errorOf, findNotify, hasUnknownError, NONCE_BYTES, type Notifies, nameOfNotify } from './first-exchange.ts';
@@ -34,7 +34,7 @@ export function agree(
   asked: ChildRequest,
   allowed: Traffic,
   ctx: Context,
-): { child: Child; payloads: readonly Payload[]; nr: Bytes } {
+): { agreement: ChildAgreement; payloads: readonly Payload[]; nr: Bytes } {
   // RFC 7296 §1.3: "NO_ADDITIONAL_SAS ... unwilling to accept any more Child SAs".
   if (sa.phase.children.length >= MAX_CHILDREN) throw new ProtocolError('refuse', Notify.NO_ADDITIONAL_SAS, 'too many children');
   const nr = ctx.random(NONCE_BYTES);

@@ -2,7 +2,7 @@
 import type { ChildSa, Selector, Sequences } from '../contract/dataplane.ts';
 import { keyExchangeOf } from './algorithms.ts';
 import type { Context } from './context.ts';
-import { type ChildKeys, childKeys } from './crypto/keymat.ts';
+import { childKeys } from './crypto/keymat.ts';
 import type { EspSuite } from './crypto/suite.ts';
 import { ProtocolError } from './error.ts';
 import { NONCE_BYTES } from './first-exchange.ts';
@@ -59,7 +59,9 @@ export function offerChild(
   const group = use.inAuth ? Ke.NONE : (use.group ?? esp.keyExchange[0] ?? Ke.NONE);
   const spiIn = ctx.newEspSpi();
   const ke = group === Ke.NONE ? undefined : { id: group, ...keyExchangeOf(ctx.crypto, group).generate(ctx.random) };
-  const proposals = espProposals(esp, u32Bytes(spiIn), { pfs: !use.inAuth });
+  // A peer that did one for the IKE SA knows what is meant.
+  const additional = 'postQuantum' in sa.phase && sa.phase.postQuantum === true;
+  const proposals = espProposals(esp, u32Bytes(spiIn), { pfs: !use.inAuth, additional });
   return { ...traffic, spiIn, nonce: use.inAuth ? new Uint8Array() : ctx.random(NONCE_BYTES), ke, proposals };
 }
 
@@ -81,8 +83,17 @@ export interface AskedChild {
   readonly tsr: PayloadOf<'TSr'>;
 }
 
+/** All but what the keys come of when there is more (RFC 9370). */
+export interface ChildAgreement extends Pick<Child, 'spiIn' | 'spiOut' | 'suite' | 'local' | 'remote'> {
+  readonly side: 'initiator' | 'responder';
+  readonly additional: readonly number[];
+  readonly ni: Bytes;
+  readonly nr: Bytes;
+  readonly shared: Bytes | undefined;
+}
+
 export interface Agreed {
-  readonly child: Child;
+  readonly agreement: ChildAgreement;
   readonly payloads: readonly Payload[];
 }
 export interface Refused {
@@ -115,13 +126,12 @@ export function acceptChild(
   if (local.length === 0 || remote.length === 0)
     return { refused: Notify.TS_UNACCEPTABLE, reason: 'no traffic selectors in common' };
   const own = ke && keyExchangeOf(ctx.crypto, suite.ke).respond(ke.data, ctx.random);
-  const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, own?.shared);
   const spiIn = ctx.newEspSpi();
-  const child = newChild(
-    { spiIn, spiOut: chosen.peerSpi, suite, keys, side: 'responder', local, remote },
-    terms.childRekeyMs,
-    ctx,
-  );
+  const { ni, nr } = nonces;
+  const agreement: ChildAgreement = {
+    ...{ spiIn, spiOut: chosen.peerSpi, suite, side: 'responder', local, remote },
+    ...{ additional: chosen.additional, ni, nr, shared: own?.shared },
+  };
   const payloads: Payload[] = [
     { kind: 'SA', proposals: [{ ...chosen.proposal, spi: u32Bytes(spiIn) }] },
     ...(nonces.inAuth ? [] : [{ kind: 'NONCE', data: nonces.nr } as const]),
@@ -129,7 +139,7 @@ export function acceptChild(
     { kind: 'TSi', selectors: remote },
     { kind: 'TSr', selectors: local },
   ];
-  return { child, payloads };
+  return { agreement, payloads };
 }
 
 const ofFamilies = (selectors: readonly Selector[], asked: readonly Selector[]): readonly Selector[] =>
@@ -137,13 +147,12 @@ const ofFamilies = (selectors: readonly Selector[], asked: readonly Selector[]):
 
 /** The initiator's half. @throws ProtocolError (refuse) when the answer is not within the offer. */
 export function concludeChild(
-  sa: SecuredSa,
   offer: ChildOffer,
   answer: AskedChild,
-  nonces: { readonly ni: Bytes; readonly nr: Bytes },
+  { ni, nr }: { readonly ni: Bytes; readonly nr: Bytes },
   ctx: Context,
-): Child {
-  const { peerSpi, suite } = acceptedEsp(answer.sa.proposals, offer.proposals);
+): ChildAgreement {
+  const { peerSpi, suite, additional } = acceptedEsp(answer.sa.proposals, offer.proposals);
   // RFC 7296 §3.3.6: with NONE, where we offered that too, a KE payload does not matter.
   if (suite.ke !== Ke.NONE && (suite.ke !== offer.ke?.id || suite.ke !== answer.ke?.group)) throw unasked('another key exchange');
   const local = answer.tsi.selectors;
@@ -154,20 +163,17 @@ export function concludeChild(
     suite.ke !== Ke.NONE && offer.ke && answer.ke
       ? keyExchangeOf(ctx.crypto, suite.ke).conclude(offer.ke.privateKey, answer.ke.data)
       : undefined;
-  const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, nonces.ni, nonces.nr, shared);
-  const parts = { spiIn: offer.spiIn, spiOut: peerSpi, suite, keys, side: 'initiator', local, remote } as const;
-  return newChild(parts, termsOf(sa, ctx).childRekeyMs, ctx);
+  return { spiIn: offer.spiIn, spiOut: peerSpi, suite, side: 'initiator', local, remote, additional, ni, nr, shared };
 }
 
-interface Parts extends Pick<Child, 'spiIn' | 'spiOut' | 'suite' | 'local' | 'remote'> {
-  readonly keys: ChildKeys;
-  readonly side: 'initiator' | 'responder';
-}
-
-function newChild({ keys, side, ...parts }: Parts, rekeyMs: number, ctx: Context): Child {
+/** With all that its keys come of; `further`: what came of further key exchanges. */
+export function madeChild(sa: SecuredSa, agreement: ChildAgreement, further: readonly Bytes[], ctx: Context): Child {
+  const { side, ni, nr, shared, spiIn, spiOut, suite, local, remote } = agreement;
+  const keys = childKeys(ctx.crypto, suite, sa.phase.suite.prf, sa.phase.keys.d, ni, nr, shared, further);
+  const rekeyMs = termsOf(sa, ctx).childRekeyMs;
   const [keyOut, keyIn] = side === 'initiator' ? [keys.initiator, keys.responder] : [keys.responder, keys.initiator];
   return {
-    ...parts,
+    ...{ spiIn, spiOut, suite, local, remote },
     keyIn,
     keyOut,
     rekeyAt: jittered(rekeyMs, ctx, NEVER),

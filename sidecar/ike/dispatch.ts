@@ -6,6 +6,7 @@ import { ProtocolError } from './error.ts';
 import * as addressUpdate from './exchange/address-update.ts';
 import * as createChildSa from './exchange/create-child-sa.ts';
 import * as ikeAuth from './exchange/ike-auth.ts';
+import * as ikeFollowupKe from './exchange/ike-followup-ke.ts';
 import * as ikeIntermediate from './exchange/ike-intermediate.ts';
 import * as ikeSaInit from './exchange/ike-sa-init.ts';
 import * as ikeSessionResume from './exchange/ike-session-resume.ts';
@@ -36,7 +37,11 @@ type Responders = { readonly [P in PhaseName]?: { readonly [E in Exchange]?: Res
 /** Protected requests. */
 const responders: Responders = {
   halfOpen: { [Exchange.IKE_INTERMEDIATE]: ikeIntermediate.respond, [Exchange.IKE_AUTH]: afterKeyExchanges },
-  established: { [Exchange.CREATE_CHILD_SA]: createChildSa.respond, [Exchange.INFORMATIONAL]: informational.respond },
+  established: {
+    [Exchange.IKE_FOLLOWUP_KE]: ikeFollowupKe.respond,
+    [Exchange.CREATE_CHILD_SA]: createChildSa.respond,
+    [Exchange.INFORMATIONAL]: informational.respond,
+  },
   replaced: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
   closing: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
 };
@@ -109,6 +114,8 @@ export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Conte
     case 'rekeyChild':
     case 'rekeyIke':
       return createChildSa.conclude(free, exchange, payloads, ctx);
+    case 'followup':
+      return ikeFollowupKe.conclude(free, exchange, payloads, ctx);
     case 'updateAddresses':
     case 'verifyPath':
       return addressUpdate.conclude(free, exchange, payloads, ctx);
@@ -121,13 +128,17 @@ export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Conte
 export function pursue(sa: IkeSa, ctx: Context): Step {
   let step: Step = { sa, outputs: [] };
   while (step.sa && inPhase(step.sa, 'established') && !step.sa.window.sent) {
-    const [intent, ...wanted] = step.sa.phase.wanted;
+    const { awaited, wanted } = step.sa.phase;
+    const intent = wanted.find((one) => !awaited || !makesSa(one));
     if (!intent) break;
-    const next = { ...step.sa, phase: { ...step.sa.phase, wanted } };
+    const next = { ...step.sa, phase: { ...step.sa.phase, wanted: wanted.filter((one) => one !== intent) } };
     step = followedBy(step.outputs, begin(next, intent, ctx));
   }
   return step;
 }
+
+/** Not while the peer has not done all the key exchanges of one that it began (RFC 9370 §2.2.4). */
+const makesSa = ({ kind }: Intent): boolean => kind === 'newChild' || kind === 'rekeyChild' || kind === 'rekeyIke';
 
 function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
   switch (intent.kind) {

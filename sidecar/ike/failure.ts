@@ -6,7 +6,7 @@ import type { ProtocolError } from './error.ts';
 import { HALF_OPEN_LIMIT, nameOfNotify, respondInClear, SESSION_LIMIT } from './first-exchange.ts';
 import { NOT_AUTHENTIC, type SecuredSa } from './protection.ts';
 import { OUT_OF_WINDOW, UNPROTECTED } from './reception.ts';
-import { type IkeSa, type InPhase, inPhase, later, type Path } from './sa.ts';
+import { type IkeSa, type InPhase, inPhase, later, type OwnExchange, type Path } from './sa.ts';
 import { type ClosedWhy, type DropReason, event, type Output, type Step, which } from './step.ts';
 import { voidTicket } from './ticket-request.ts';
 import { answer, concluded, isFirstExchange, request } from './window.ts';
@@ -90,7 +90,7 @@ function failedRequest(error: ProtocolError, sa: SecuredSa, message: Message, pa
 /** RFC 7296 §2.21: the exchange came to nothing; what the peer may not say ends the SA. */
 function failedResponse(error: ProtocolError, sa: SecuredSa, message: Message, ctx: Context): Step {
   const outputs = [refused(error, 'us', sa, message)];
-  if (error.verdict === 'refuse' && inPhase(sa, 'established') && sa.phase.exchange?.kind !== 'rekeyIke')
+  if (error.verdict === 'refuse' && inPhase(sa, 'established') && !makesIkeSa(sa.phase.exchange))
     return { sa: undone(sa, ctx), outputs };
   return { sa: undefined, closes: whyClosed(error, sa), outputs: [...farewell(sa, ctx), ...outputs] };
 }
@@ -99,10 +99,21 @@ function failedResponse(error: ProtocolError, sa: SecuredSa, message: Message, c
 function undone(sa: InPhase<'established'>, ctx: Context): IkeSa {
   const { exchange, children } = sa.phase;
   const free = concluded({ ...sa, phase: { ...sa.phase, exchange: undefined } });
-  if (exchange?.kind !== 'newChild' && exchange?.kind !== 'rekeyChild') return free;
-  const old = exchange.kind === 'rekeyChild' ? exchange.old : undefined;
+  const made = exchange && childUnderway(exchange);
+  if (!made) return free;
+  const { old, spiIn } = made;
   const later = children.map((child) => (child.spiIn === old ? { ...child, rekeyAt: retryAt(ctx) } : child));
-  return wanting(withChildren(free, later), { kind: 'disown', spiIn: exchange.offer.spiIn });
+  return wanting(withChildren(free, later), { kind: 'disown', spiIn });
+}
+
+const makesIkeSa = (exchange: OwnExchange | undefined): boolean =>
+  exchange?.kind === 'rekeyIke' || (exchange?.kind === 'followup' && exchange.followup.of.kind === 'ike');
+
+function childUnderway(exchange: OwnExchange): { readonly old: number | undefined; readonly spiIn: number } | undefined {
+  if (exchange.kind === 'newChild') return { old: undefined, spiIn: exchange.offer.spiIn };
+  if (exchange.kind === 'rekeyChild') return { old: exchange.old, spiIn: exchange.offer.spiIn };
+  if (exchange.kind !== 'followup' || exchange.followup.of.kind !== 'child') return undefined;
+  return { old: exchange.followup.of.old, spiIn: exchange.followup.of.agreement.spiIn };
 }
 
 /** The peer may believe in an SA that we do not have. Nobody waits for its answer, so it is said once. */

@@ -1,5 +1,5 @@
 /** What the gateway gives with IKE_AUTH (RFC 7296 §1.2, §2.19): inner addresses, and the first child when one is asked for (RFC 6023: it need not be). */
-import { type AskedChild, acceptChild, type Child, install, trafficOf } from './child.ts';
+import { type AskedChild, acceptChild, type Child, install, madeChild, trafficOf } from './child.ts';
 import { assignAddresses } from './configuration.ts';
 import type { Context } from './context.ts';
 import { nameOfNotify } from './first-exchange.ts';
@@ -49,7 +49,7 @@ export function firstChild(
   const agreed = acceptChild(addressed, child, trafficOf(addressed, ctx), { ni, nr, inAuth: true }, ctx);
   if ('refused' in agreed)
     return { sa: addressed, payloads: [notify(agreed.refused, agreed.data)], outputs: [refusal(addressed, 'us', agreed)] };
-  return { ...withChild(addressed, agreed.child), payloads: [...reply, ...agreed.payloads] };
+  return { ...withChild(addressed, madeChild(addressed, agreed.agreement, [], ctx)), payloads: [...reply, ...agreed.payloads] };
 }
 
 export const withChild = (sa: EstablishedSa, child: Child): { sa: EstablishedSa; outputs: Output[] } => ({

@@ -19,6 +19,7 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
   if (phase.name === 'halfOpen' || phase.name === 'gone' || phase.name === 'replaced') consider(phase.until, 'expire');
   if (phase.name !== 'established') return earliest;
   if (!phase.wanted.some(({ kind }) => kind === 'deleteIke')) consider(phase.reauthenticateBy, 'reauthenticate');
+  if (phase.awaited) consider(phase.awaited.until, 'forget a key exchange');
   consider(phase.rekeyAt, 'rekey the IKE SA');
   for (const child of phase.children) {
     consider(child.rekeyAt, 'rekey a child');
@@ -63,6 +64,7 @@ function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'
   if (isIdle(sa) && livenessAt(sa, ctx) <= ctx.now) intents.push({ kind: 'liveness' });
   const next = {
     ...phase,
+    awaited: phase.awaited && phase.awaited.until <= ctx.now ? undefined : phase.awaited,
     // What was begun is not due any more; a refusal sets a new instant.
     rekeyAt: phase.rekeyAt <= ctx.now ? NEVER : phase.rekeyAt,
     children: phase.children.map((child) => begun(child, ctx)),

@@ -3,6 +3,7 @@ import type { Child, ChildOffer } from './child.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { IkeKeys } from './crypto/keymat.ts';
 import type { IkeSuite } from './crypto/suite.ts';
+import type { Awaited, Followup } from './followup.ts';
 import type { Intermediate } from './intermediate-auth.ts';
 import type { CertificateReference } from './pki/trust.ts';
 import type { ClosedWhy } from './step.ts';
@@ -219,6 +220,8 @@ export interface Established extends Secured {
   readonly postQuantum: boolean;
   /** What must be repeated to whoever counts the session's time and bytes (RFC 2866); inherited by resumptions. */
   readonly accounting: Accounting | undefined;
+  /** The peer's CREATE_CHILD_SA that is not complete yet. */
+  readonly awaited: Awaited | undefined;
   /** Our exchange that waits for its response. */
   readonly exchange: OwnExchange | undefined;
   /** What to begin when the window is free again, oldest first. */
@@ -306,11 +309,24 @@ export type OwnExchange =
   | { readonly kind: 'newChild'; readonly offer: ChildOffer }
   | { readonly kind: 'rekeyChild'; readonly old: number; readonly offer: ChildOffer; readonly rival: Rival<number> | undefined }
   | { readonly kind: 'rekeyIke'; readonly offer: IkeOffer; readonly rival: Rival<string> | undefined }
+  | { readonly kind: 'followup'; readonly followup: Followup; readonly ke: KeyPair }
   | { readonly kind: 'deleteChild'; readonly spiIn: number }
   | { readonly kind: 'liveness' }
   | { readonly kind: 'requestTicket' }
   /** `path`: where it was first sent. */
   | { readonly kind: 'updateAddresses' | 'verifyPath'; readonly cookie: Bytes; readonly path: Path };
+
+/** Of a new IKE SA: all but what its keys come of when there is more (RFC 9370). */
+export interface IkeAgreement {
+  readonly role: IkeSa['role'];
+  readonly suite: IkeSuite;
+  readonly additional: readonly number[];
+  readonly spiI: string;
+  readonly spiR: string;
+  readonly ni: Bytes;
+  readonly nr: Bytes;
+  readonly shared: Bytes;
+}
 
 export interface IkeOffer {
   readonly spi: string;

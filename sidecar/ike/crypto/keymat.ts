@@ -20,7 +20,13 @@ export interface IkeKeys {
 export type IkeSeed = { readonly ni: Bytes; readonly nr: Bytes; readonly spiI: string; readonly spiR: string } & (
   | { readonly from: 'full'; readonly shared: Bytes }
   | { readonly from: 'resumption'; readonly oldD: Bytes }
-  | { readonly from: 'rekey'; readonly oldD: Bytes; readonly oldPrf: number; readonly shared: Bytes }
+  | {
+      readonly from: 'rekey';
+      readonly oldD: Bytes;
+      readonly oldPrf: number;
+      readonly shared: Bytes;
+      readonly further?: readonly Bytes[];
+    }
 );
 
 /** Keys of one direction; `integ` is empty with an AEAD. */
@@ -52,7 +58,7 @@ export function ikeKeys(crypto: Cryptography, suite: IkeSuite, seed: IkeSeed): I
   };
 }
 
-/** KEYMAT = prf+ (SK_d, [g^ir |] Ni | Nr); `shared` with perfect forward secrecy only, `prf` that of the IKE SA. RFC 7296 §2.17. */
+/** KEYMAT = prf+ (SK_d, [g^ir |] Ni | Nr [| SK(1) | SK(2) ...]); `shared` with perfect forward secrecy only, `prf` that of the IKE SA. RFC 7296 §2.17, RFC 9370 §2.2.4. */
 export function childKeys(
   crypto: Cryptography,
   suite: Pick<EspSuite, 'encr' | 'keyBits' | 'integ'>,
@@ -61,9 +67,10 @@ export function childKeys(
   ni: Bytes,
   nr: Bytes,
   shared: Bytes | undefined,
+  further: readonly Bytes[] = [],
 ): ChildKeys {
   const { encr, integ } = keyLengths(crypto, suite);
-  const seed = concat(shared ?? EMPTY, ni, nr);
+  const seed = concat(shared ?? EMPTY, ni, nr, ...further);
   const take = taker(found(crypto.prf(prf)).expand(skD, seed, 2 * (encr + integ)));
   // RFC 7296 §2.17: what the initiator sends comes first, and the encryption key before the integrity key.
   return {
@@ -82,8 +89,8 @@ function seededBy(crypto: Cryptography, prf: Prf, seed: IkeSeed, length: number)
     case 'resumption': // SKEYSEED = prf (SK_d (old), "Resumption" | Ni | Nr). RFC 5723 §5.1.
       return prf.derive(seed.oldD, concat(utf8('Resumption'), ni, nr), info, length);
     case 'rekey': {
-      // SKEYSEED = prf (SK_d (old), g^ir (new) | Ni | Nr), and RFC 7296 §2.18: the prf of the old SA gives it.
-      const secret = concat(seed.shared, ni, nr);
+      // SKEYSEED = prf (SK_d (old), g^ir (new) | Ni | Nr [| SK(1) | SK(2) ...]), and RFC 7296 §2.18: the prf of the old SA gives it. RFC 9370 §2.2.4.
+      const secret = concat(seed.shared, ni, nr, ...(seed.further ?? []));
       if (seed.oldPrf === prf.id) return prf.derive(seed.oldD, secret, info, length);
       return prf.expand(found(crypto.prf(seed.oldPrf)).mac(seed.oldD, secret), info, length);
     }

@@ -24,6 +24,7 @@ export function respond(sa: InPhase<'established'>, payloads: readonly Payload[]
   const asked = request(payloads);
   const own = sa.phase.exchange?.kind;
   const { tsi, tsr } = asked;
+  if (own === 'followup') throw busy('further key exchanges are under way');
   if (!tsi || !tsr) {
     // RFC 7296 §2.25.1: not while we create, rekey or close a child of it.
     if (own === 'newChild' || own === 'rekeyChild' || own === 'deleteChild') throw busy('a child is being changed');

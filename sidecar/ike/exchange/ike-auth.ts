@@ -8,7 +8,7 @@
 import { admitSession } from '../admission.ts';
 import { authenticate, failed, type Proven, type Who } from '../authentication.ts';
 import { authenticationLifetime, lifetimeGiven } from '../authentication-lifetime.ts';
-import { concludeChild, offerChild, offerPayloads } from '../child.ts';
+import { concludeChild, madeChild, offerChild, offerPayloads } from '../child.ts';
 import { askForAddresses, assignedAddresses, assignedResolvers } from '../configuration.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
@@ -97,7 +97,15 @@ function establish(
     ...{ name: 'established', suite, keys, nat, fragmentation },
     ...{ kind, local, remote, credential, authenticatedAt, reauthenticateBy, mobility, since: ctx.now, heardAt: ctx.now },
     ...{ accounting, postQuantum, rekeyAt: NEVER },
-    ...{ children: [], inner: [], replaces: replaced(sa), ticketId: undefined, exchange: undefined, wanted: [] },
+    ...{
+      children: [],
+      inner: [],
+      replaces: replaced(sa),
+      ticketId: undefined,
+      awaited: undefined,
+      exchange: undefined,
+      wanted: [],
+    },
   };
   const established = { ...sa, phase };
   return { ...sa, phase: { ...phase, rekeyAt: jittered(termsOf(established, ctx).rekeyMs, ctx, NEVER) } };
@@ -119,7 +127,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const asked = hasUnknownError(notifies) ? undefined : childOf(answer);
   const child =
     asked && phase.offer
-      ? withChild(addressed, concludeChild(addressed, phase.offer, asked, phase.first, ctx))
+      ? withChild(addressed, madeChild(addressed, concludeChild(phase.offer, asked, phase.first, ctx), [], ctx))
       : noChild(addressed, notifies);
   const { connection } = phase;
   const { began, roundTrips, keyExchanges } = answeredHandshake(phase.handshake);

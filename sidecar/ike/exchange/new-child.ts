@@ -4,7 +4,7 @@
  *     HDR, SK {SA, Ni, [KEi,] TSi, TSr}   -->
  *                                         <--   HDR, SK {SA, Nr, [KEr,] TSi, TSr}
  */
-import { concludeChild, install, offerChild, offerPayloads, trafficOf } from '../child.ts';
+import { concludeChild, install, madeChild, offerChild, offerPayloads, trafficOf } from '../child.ts';
 import {
   agree,
   agreement,
@@ -16,6 +16,7 @@ import {
   withChildren,
 } from '../child-exchange.ts';
 import type { Context } from '../context.ts';
+import { awaitFollowup, demandLink, initiateFollowup } from '../followup.ts';
 import type { InPhase, Intent, OwnExchange } from '../sa.ts';
 import type { Reply, Step } from '../step.ts';
 import { termsOf } from '../terms.ts';
@@ -29,7 +30,11 @@ export function initiate(sa: InPhase<'established'>, { group }: Extract<Intent, 
 }
 
 export function respond(sa: InPhase<'established'>, asked: ChildRequest, ctx: Context): Reply {
-  const { child, payloads } = agree(sa, asked, trafficOf(sa, ctx), ctx);
+  const { agreement: agreed, payloads } = agree(sa, asked, trafficOf(sa, ctx), ctx);
+  const { additional: pending } = agreed;
+  if (pending.length > 0)
+    return awaitFollowup(sa, { of: { kind: 'child', old: undefined, agreement: agreed }, pending, secrets: [] }, payloads, ctx);
+  const child = madeChild(sa, agreed, [], ctx);
   const next = withChildren(sa, [...sa.phase.children, child]);
   return { sa: next, payloads, outputs: install(next, child) };
 }
@@ -46,7 +51,13 @@ export function conclude(
     const next = group === undefined ? sa : wanting(sa, { kind: 'newChild', group });
     return { sa: next, outputs: [refusedBy(sa, answer.notifies)] };
   }
-  const child = concludeChild(sa, offer, agreed, { ni: offer.nonce, nr: agreed.nonce.data }, ctx);
+  const made = concludeChild(offer, agreed, { ni: offer.nonce, nr: agreed.nonce.data }, ctx);
+  const { additional: pending } = made;
+  if (pending.length > 0) {
+    const of = { kind: 'child', old: undefined, agreement: made } as const;
+    return initiateFollowup(sa, { of, pending, secrets: [], link: demandLink(answer.notifies) }, ctx);
+  }
+  const child = madeChild(sa, made, [], ctx);
   const next = withChildren(sa, [...sa.phase.children, child]);
   return { sa: next, outputs: install(next, child) };
 }

@@ -5,7 +5,7 @@
  *                                                      <--   HDR, SK {SA, Nr, [KEr,] TSi, TSr}
  *     HDR, SK {D(old)}                                 -->
  */
-import { type Child, concludeChild, install, offerChild, offerPayloads, uninstall } from '../child.ts';
+import { type Child, concludeChild, install, madeChild, offerChild, offerPayloads, uninstall } from '../child.ts';
 import {
   agree,
   agreement,
@@ -21,6 +21,7 @@ import {
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
 import { findNotify } from '../first-exchange.ts';
+import { awaitFollowup, demandLink, type Followup, initiateFollowup } from '../followup.ts';
 import { type InPhase, type Intent, later, type OwnExchange } from '../sa.ts';
 import { event, type Reply, type Step, which } from '../step.ts';
 import { termsOf } from '../terms.ts';
@@ -55,7 +56,15 @@ export function respond(sa: InPhase<'established'>, asked: ChildRequest, spi: By
   if ((exchange?.kind === 'deleteChild' && exchange.spiIn === old.spiIn) || old.replacedUntil)
     throw new ProtocolError('refuse', Notify.TEMPORARY_FAILURE, 'the child is being deleted');
   // RFC 7296 §2.9.2: not "narrower than the scope currently in use", whatever the policy has become.
-  const { child, payloads, nr } = agree(sa, asked, old, ctx);
+  const { agreement: agreed, payloads, nr } = agree(sa, asked, old, ctx);
+  const { additional: pending } = agreed;
+  if (pending.length > 0) {
+    // Which of two that cross stays is decided by nonces; with exchanges to follow, whoever asks second asks again.
+    if (exchange?.kind === 'rekeyChild' && exchange.old === old.spiIn)
+      throw new ProtocolError('refuse', Notify.TEMPORARY_FAILURE, 'the child is being rekeyed');
+    return awaitFollowup(sa, { of: { kind: 'child', old: old.spiIn, agreement: agreed }, pending, secrets: [] }, payloads, ctx);
+  }
+  const child = madeChild(sa, agreed, [], ctx);
   const next = withChildren(sa, [...sa.phase.children.map((one) => (one === old ? replaced(old, ctx) : one)), child]);
   // RFC 7296 §2.8.1: both rekey the same child; the nonces decide when our own answer is there.
   const collides = exchange?.kind === 'rekeyChild' && exchange.old === old.spiIn;
@@ -68,7 +77,15 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   const agreed = agreement(answer);
   if (!agreed) return refused(sa, exchange, answer, ctx);
   const { offer, old, rival } = exchange;
-  const child = concludeChild(sa, offer, agreed, { ni: offer.nonce, nr: agreed.nonce.data }, ctx);
+  const made = concludeChild(offer, agreed, { ni: offer.nonce, nr: agreed.nonce.data }, ctx);
+  const { additional: pending } = made;
+  if (pending.length > 0) {
+    // The peer's own, which is complete, is the one that stays.
+    if (rival) return { sa, outputs: [] };
+    const of = { kind: 'child', old, agreement: made } as const;
+    return initiateFollowup(sa, { of, pending, secrets: [], link: demandLink(answer.notifies) }, ctx);
+  }
+  const child = madeChild(sa, made, [], ctx);
   const children = sa.phase.children.map((one) => (one.spiIn === old ? replaced(one, ctx) : one));
   const next = withChildren(sa, [...children, child]);
   const outputs = [...install(next, child), rekeyed(sa, child)];
@@ -86,6 +103,27 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
     ),
     outputs,
   };
+}
+
+type Made = Extract<Followup['of'], { kind: 'child' }>;
+
+/** The last further key exchange of ours is done: a child anew, or a further one. */
+export function complete(sa: InPhase<'established'>, made: Made, secrets: readonly Bytes[], ctx: Context): Step {
+  const { old } = made;
+  const step = completeResponse(sa, made, secrets, ctx);
+  return { ...step, sa: old === undefined ? step.sa : wanting(step.sa, { kind: 'deleteChild', spiIn: old }) };
+}
+
+/** The same of the peer, which deletes the old one itself. */
+export function completeResponse(
+  sa: InPhase<'established'>,
+  { old, agreement: agreed }: Made,
+  secrets: readonly Bytes[],
+  ctx: Context,
+): Step & { readonly sa: InPhase<'established'> } {
+  const child = madeChild(sa, agreed, secrets, ctx);
+  const next = withChildren(sa, [...sa.phase.children.map((one) => (one.spiIn === old ? replaced(one, ctx) : one)), child]);
+  return { sa: next, outputs: [...install(next, child), ...(old === undefined ? [] : [rekeyed(sa, child)])] };
 }
 
 function refused(sa: InPhase<'established'>, { old, offer, rival }: Rekeying, { notifies }: ChildAnswer, ctx: Context): Step {

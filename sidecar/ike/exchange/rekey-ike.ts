@@ -10,10 +10,12 @@ import { type ChildAnswer, lowerNonce, otherGroup, refusedBy, retryAt, wanting, 
 import type { Context } from '../context.ts';
 import { ikeKeys } from '../crypto/keymat.ts';
 import { ProtocolError } from '../error.ts';
-import { NONCE_BYTES, type Notifies } from '../first-exchange.ts';
+import { findNotify, NONCE_BYTES, type Notifies } from '../first-exchange.ts';
+import { awaitFollowup, demandLink, initiateFollowup } from '../followup.ts';
 import { acceptedIkeRekey, chooseIke, demandKe, ikeProposals } from '../proposal.ts';
 import {
   type Established,
+  type IkeAgreement,
   type IkeOffer,
   type IkeSa,
   type InPhase,
@@ -27,8 +29,8 @@ import { inherit, retire, wantTicket, yieldTo } from '../succession.ts';
 import { termsOf } from '../terms.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
 import { jittered, rekeyedWindow, request as sendRequest } from '../window.ts';
-import { equalBytes, unhex } from '../wire/bytes.ts';
-import type { PayloadOf } from '../wire/payload.ts';
+import { type Bytes, equalBytes, unhex } from '../wire/bytes.ts';
+import { notify, type Payload, type PayloadOf } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import * as informational from './informational.ts';
 
@@ -43,7 +45,7 @@ export function initiate(sa: InPhase<'established'>, { group }: Extract<Intent, 
   const offer: IkeOffer = { spi: ctx.newIkeSpi(), nonce: ctx.random(NONCE_BYTES), ke };
   const phase = { ...sa.phase, exchange: { kind: 'rekeyIke', offer, rival: undefined } as const };
   const payloads = [
-    { kind: 'SA', proposals: ikeProposals(ike, { spi: unhex(offer.spi), additional: false }) } as const,
+    { kind: 'SA', proposals: ikeProposals(ike, { spi: unhex(offer.spi), additional: sa.phase.postQuantum }) } as const,
     { kind: 'NONCE', data: offer.nonce } as const,
     { kind: 'KE', group: id, data: ke.publicValue } as const,
     ...ticketRequest(sa.connection?.tickets ?? false), // RFC 5723 §4.1: only a client asks
@@ -73,8 +75,22 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
   const spiR = ctx.newIkeSpi();
   const nr = ctx.random(NONCE_BYTES);
   const ni = asked.nonce.data;
-  const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni, nr, spiI, spiR });
-  const bare = successor(sa, { role: 'responder', spiI, spiR, suite, keys }, ctx);
+  const { additional } = chosen;
+  const agreement: IkeAgreement = { role: 'responder', suite, additional, spiI, spiR, ni, nr, shared };
+  const answer: Payload[] = [
+    { kind: 'SA', proposals: [{ ...chosen.proposal, spi: unhex(spiR) }] },
+    { kind: 'NONCE', data: nr },
+    { kind: 'KE', group: suite.ke, data: publicValue },
+  ];
+  if (additional.length > 0) {
+    // Which of two that cross stays is decided by nonces; with exchanges to follow, whoever asks second asks again.
+    if (exchange?.kind === 'rekeyIke') throw new ProtocolError('refuse', Notify.TEMPORARY_FAILURE, 'the IKE SA is being rekeyed');
+    // RFC 5723 §4.2: not now, since the keys are not there; the client asks again.
+    const later = findNotify(asked.notifies, Notify.TICKET_REQUEST) ? [notify(Notify.TICKET_ACK)] : [];
+    const of = { kind: 'ike', agreement } as const;
+    return awaitFollowup(sa, { of, pending: additional, secrets: [] }, [...answer, ...later], ctx);
+  }
+  const bare = successor(sa, agreement, [], ctx);
   // RFC 7296 §2.8.2: both rekey at once; the children stay where they are until the nonces have decided.
   const collides = exchange?.kind === 'rekeyIke';
   // What the ticket says of addresses is true whichever SA has them in the end.
@@ -84,12 +100,7 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
   const old: IkeSa = collides ? { ...sa, phase: { ...sa.phase, exchange: { ...exchange, rival } } } : retire(sa, ctx);
   return {
     ...{ sa: old, born: [heir] },
-    payloads: [
-      { kind: 'SA', proposals: [{ ...chosen.proposal, spi: unhex(spiR) }] },
-      { kind: 'NONCE', data: nr },
-      { kind: 'KE', group: suite.ke, data: publicValue },
-      ...ticket.payloads,
-    ],
+    payloads: [...answer, ...ticket.payloads],
     outputs: [rekeyed(sa, bare), ...(collides ? [] : voidTicket(sa, 'the IKE SA was rekeyed')), ...ticket.outputs],
   };
 }
@@ -97,24 +108,56 @@ export function respond(sa: InPhase<'established'>, asked: Asked, ctx: Context):
 export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer: ChildAnswer, ctx: Context): Step {
   if (!answer.sa || !answer.nonce || !answer.ke) return refused(sa, exchange, answer, ctx);
   const { offer, rival } = exchange;
-  const { suite, peerSpi } = acceptedIkeRekey(
+  const { suite, additional, peerSpi } = acceptedIkeRekey(
     answer.sa.proposals,
-    ikeProposals(termsOf(sa, ctx).ike, { spi: unhex(offer.spi), additional: false }),
+    ikeProposals(termsOf(sa, ctx).ike, { spi: unhex(offer.spi), additional: sa.phase.postQuantum }),
   );
   if (suite.ke !== offer.ke.id || answer.ke.group !== offer.ke.id)
     throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'the peer answers a rekey with what was not offered');
   const shared = keyExchangeOf(ctx.crypto, suite.ke).conclude(offer.ke.privateKey, answer.ke.data);
   const [spiI, spiR] = [offer.spi, peerSpi];
-  const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, ni: offer.nonce, nr: answer.nonce.data, spiI, spiR });
-  const bare = successor(sa, { role: 'initiator', spiI, spiR, suite, keys }, ctx);
+  const nonces = { ni: offer.nonce, nr: answer.nonce.data };
+  const agreement: IkeAgreement = { role: 'initiator', suite, additional, spiI, spiR, ...nonces, shared };
+  if (additional.length > 0) {
+    // The peer's own, which is complete, is the one that stays.
+    const yielded = yieldTo(rival, sa, ctx);
+    if (yielded) return yielded;
+    const of = { kind: 'ike', agreement } as const;
+    return initiateFollowup(sa, { of, pending: additional, secrets: [], link: demandLink(answer.notifies) }, ctx);
+  }
+  const bare = successor(sa, agreement, [], ctx);
   const lowest = lowerNonce(offer.nonce, answer.nonce.data);
   // RFC 7296 §2.8.2: the SA with the lowest nonce goes, by its maker; the other inherits the children.
   const lost = rival && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest) ? yieldTo(rival, sa, ctx) : undefined;
   if (lost) return { ...lost, born: [...lost.born, wanting(bare, { kind: 'deleteIke', why: 'rekeyed' })] };
-  const heir = inherit(bare, sa);
-  const tickets = [...voidTicket(sa, 'the IKE SA was rekeyed'), ...keepTicket(heir, answer.notifies, ctx)];
+  return replace(sa, inherit(bare, sa), (heir) => keepTicket(heir, answer.notifies, ctx), ctx);
+}
+
+/** The last further key exchange of ours is done: the new SA takes over, and asks for the ticket that could not be given before. */
+export const complete = (sa: InPhase<'established'>, agreement: IkeAgreement, secrets: readonly Bytes[], ctx: Context): Step =>
+  replace(sa, wantTicket(inherit(successor(sa, agreement, secrets, ctx), sa)), () => [], ctx);
+
+function replace(
+  sa: InPhase<'established'>,
+  heir: EstablishedSa,
+  tickets: (heir: EstablishedSa) => Output[],
+  ctx: Context,
+): Step {
+  const kept = [...voidTicket(sa, 'the IKE SA was rekeyed'), ...tickets(heir)];
   const end = informational.initiateEnd(withChildren(sa, []), 'rekeyed', ctx);
-  return { sa: end.sa, born: [heir], outputs: [rekeyed(sa, heir), ...tickets, ...end.outputs] };
+  return { sa: end.sa, born: [heir], outputs: [rekeyed(sa, heir), ...kept, ...end.outputs] };
+}
+
+/** The same of the peer, which deletes the old SA itself. */
+export function completeResponse(
+  sa: InPhase<'established'>,
+  agreement: IkeAgreement,
+  secrets: readonly Bytes[],
+  ctx: Context,
+): Step {
+  const bare = successor(sa, agreement, secrets, ctx);
+  const heir = wantTicket(inherit(bare, sa));
+  return { sa: retire(sa, ctx), born: [heir], outputs: [rekeyed(sa, bare), ...voidTicket(sa, 'the IKE SA was rekeyed')] };
 }
 
 function refused(sa: InPhase<'established'>, { offer, rival }: Rekeying, { notifies }: ChildAnswer, ctx: Context): Step {
@@ -131,14 +174,18 @@ const withInner = (sa: EstablishedSa, inner: Established['inner']): EstablishedS
 
 function successor(
   sa: EstablishedSa,
-  next: Pick<IkeSa, 'role' | 'spiI' | 'spiR'> & Pick<Established, 'suite' | 'keys'>,
+  { role, spiI, spiR, suite, additional, shared, ni, nr }: IkeAgreement,
+  further: readonly Bytes[],
   ctx: Context,
 ): EstablishedSa {
-  const { role, spiI, spiR, suite, keys } = next;
+  const keys = ikeKeys(ctx.crypto, suite, { ...lineage(sa), shared, further, ni, nr, spiI, spiR });
+  const added = [suite.ke, ...additional].some((method) => keyExchangeOf(ctx.crypto, method).postQuantum);
   const phase: Established = {
     ...sa.phase,
     ...{ suite, keys, rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER), heardAt: ctx.now },
-    ...{ children: [], inner: [], ticketId: undefined, exchange: undefined, wanted: [] },
+    // What the old keys came of is in the new ones.
+    postQuantum: sa.phase.postQuantum || added,
+    ...{ children: [], inner: [], ticketId: undefined, awaited: undefined, exchange: undefined, wanted: [] },
   };
   return { role, spiI, spiR, path: sa.path, window: rekeyedWindow(), connection: sa.connection, phase };
 }

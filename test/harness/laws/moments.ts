@@ -75,7 +75,7 @@ function begin({
   additionalKeyExchange = [],
 }: Terms = {}): Run & { readonly pod: Node; readonly client: Node } {
   const ike = { ...AEAD, additionalKeyExchange };
-  const world = new World(7);
+  const world = new World(additionalKeyExchange.length > 0 ? 8 : 7); // SPIs of its own, since its keys are others
   const moments: Moment[] = [];
   const secured: IkeSa[] = [];
   world.table = () => new Watched(world, moments, secured);

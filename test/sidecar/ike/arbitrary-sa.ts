@@ -1,9 +1,10 @@
 /** Any IKE SA in any phase, and the parts of which it consists; a phase that is missing here does not compile. */
 import fc from 'fast-check';
 import type { Algorithms } from '../../../sidecar/contract/gateway-config.ts';
-import type { Child, ChildOffer } from '../../../sidecar/ike/child.ts';
+import type { Child, ChildAgreement, ChildOffer } from '../../../sidecar/ike/child.ts';
 import type { Connection, HeldTicket, TrustedAuthorities } from '../../../sidecar/ike/connection.ts';
 import type { EspSuite, IkeSuite } from '../../../sidecar/ike/crypto/suite.ts';
+import type { Awaited, Followup } from '../../../sidecar/ike/followup.ts';
 import type { CertificateReference } from '../../../sidecar/ike/pki/trust.ts';
 import type {
   Accounting,
@@ -12,6 +13,7 @@ import type {
   Fragments,
   Handshake,
   Identity,
+  IkeAgreement,
   IkeOffer,
   IkeSa,
   Instant,
@@ -200,6 +202,22 @@ const ikeOffer = record<IkeOffer>({ spi, nonce: blob(), ke: keyPair });
 const rival = <Spi>(of: fc.Arbitrary<Spi>): fc.Arbitrary<Rival<Spi> | undefined> =>
   maybe(record<Rival<Spi>>({ spi: of, lowestNonce: blob() }));
 
+const childAgreement = record<ChildAgreement>({
+  ...{ spiIn: u32, spiOut: u32, suite: espSuite, local: selectors, remote: selectors, additional: some(u16) },
+  ...{ side: fc.constantFrom('initiator', 'responder'), ni: blob(), nr: blob(), shared: maybe(blob()) },
+});
+const ikeAgreement = record<IkeAgreement>({
+  ...{ role: fc.constantFrom('initiator', 'responder'), suite: ikeSuite, additional: some(u16), spiI: spi, spiR: spi },
+  ...{ ni: blob(), nr: blob(), shared: blob() },
+});
+const followup: Fields<Followup> = {
+  of: fc.oneof(
+    fc.tuple(maybe(u32), childAgreement).map(([old, agreement]) => ({ kind: 'child', old, agreement }) as const),
+    ikeAgreement.map((agreement) => ({ kind: 'ike', agreement }) as const),
+  ),
+  ...{ pending: some(u16), secrets: some(blob()), link: blob() },
+};
+
 const intent: fc.Arbitrary<Intent> = fc.oneof(
   fc.constantFrom<Intent>(
     { kind: 'newChild' },
@@ -214,6 +232,7 @@ const exchange: fc.Arbitrary<OwnExchange> = fc.oneof(
   childOffer.map((offer): OwnExchange => ({ kind: 'newChild', offer })),
   fc.tuple(u32, childOffer, rival(u32)).map(([old, offer, one]): OwnExchange => ({ kind: 'rekeyChild', old, offer, rival: one })),
   fc.tuple(ikeOffer, rival(spi)).map(([offer, one]): OwnExchange => ({ kind: 'rekeyIke', offer, rival: one })),
+  fc.tuple(record<Followup>(followup), keyPair).map(([one, ke]): OwnExchange => ({ kind: 'followup', followup: one, ke })),
   u32.map((spiIn): OwnExchange => ({ kind: 'deleteChild', spiIn })),
   fc.constantFrom<OwnExchange>({ kind: 'liveness' }, { kind: 'requestTicket' }),
   fc
@@ -250,6 +269,7 @@ const established: Fields<Omit<Established, 'name'>> = {
   ticketId: maybe(blob(16, 16)),
   postQuantum: fc.boolean(),
   accounting: maybe(record<Accounting>({ class: blob(), interimMs: maybe(fc.nat()) })),
+  awaited: maybe(record<Awaited>({ ...followup, until: instant })),
   exchange: maybe(exchange),
   wanted: some(intent),
 };

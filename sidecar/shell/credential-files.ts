@@ -32,7 +32,14 @@ export class CredentialFiles {
       const given = folders[role];
       return given === undefined || given.length === 0 ? {} : { [role]: liveFiles(role, given, heard(role)) };
     };
-    this.#files = { ...live('psk'), ...live('certificate'), ...live('authorities'), ...live('eap'), ...live('radius') };
+    this.#files = {
+      ...live('psk'),
+      ...live('certificate'),
+      ...live('authorities'),
+      ...live('eap'),
+      ...live('radius'),
+      ...live('ppk'),
+    };
   }
 
   /** By role. */
@@ -43,11 +50,11 @@ export class CredentialFiles {
   /** Undefined while one that there should be is not there yet. */
   make(making: Making): { readonly core: Credentials; readonly servers: ServerCredentials } | undefined {
     if (this.all().some(([, { value }]) => value === undefined)) return undefined;
-    const { psk, certificate, authorities, eap, radius } = this.#files;
-    const [keys, own] = [psk?.value?.make(making), certificate?.value?.make(making)];
+    const { psk, certificate, authorities, eap, radius, ppk } = this.#files;
+    const [keys, own, quantum] = [psk?.value?.make(making), certificate?.value?.make(making), ppk?.value?.make(making)];
     const trust = authorities?.value?.make(making) ?? TRUSTS_NOBODY;
     return {
-      core: { psk: (identity) => keys?.psk(identity), certificate: own?.own, trust, ppk: () => undefined },
+      core: { psk: (identity) => keys?.psk(identity), certificate: own?.own, trust, ppk: (id) => quantum?.ppk(id) },
       servers: {
         ...{ users: eap?.value?.make(making) ?? NO_USERS, trust, certificate: own?.tls },
         radius: radius?.value?.make(making) ?? NO_RADIUS_SECRETS,
@@ -56,7 +63,7 @@ export class CredentialFiles {
   }
 }
 
-export const ROLES: readonly CredentialRole[] = ['psk', 'certificate', 'authorities', 'eap', 'radius'];
+export const ROLES: readonly CredentialRole[] = ['psk', 'certificate', 'authorities', 'eap', 'radius', 'ppk'];
 
 const NO_USERS: Pick<EapUsers, 'ntHash'> = { ntHash: () => undefined };
 

@@ -1,5 +1,6 @@
 /** Which credentials there are: where their files stand, which of these count, and what they become. One line of the table for each. */
 import { type EapUsers, parseEapUsers } from '../contract/eap-users.ts';
+import { type PostQuantumKeys, parsePostQuantumKeys } from '../contract/post-quantum-keys.ts';
 import { type PreSharedKeys, parsePreSharedKeys } from '../contract/pre-shared-keys.ts';
 import type { Parsed, Problem } from '../contract/problem.ts';
 import { parseRadiusSecrets, type RadiusSecrets } from '../contract/radius-secrets.ts';
@@ -44,6 +45,7 @@ export interface CredentialValues {
   readonly authorities: Trust;
   readonly eap: EapUsers;
   readonly radius: RadiusSecrets;
+  readonly ppk: PostQuantumKeys;
 }
 
 export type CredentialRole = keyof CredentialValues;
@@ -67,6 +69,10 @@ export const CREDENTIALS: { readonly [R in CredentialRole]: CredentialKind<Crede
   },
   eap: { title: 'EAP users', unit: 'users', counts: endsIn('.yaml'), parse: asItIs(parseEapUsers) },
   radius: { title: 'RADIUS secrets', unit: 'secrets', counts: () => true, parse: asItIs(parseRadiusSecrets) },
+  ppk: {
+    ...{ title: 'post-quantum pre-shared keys', unit: 'keys' },
+    ...{ counts: endsIn('.yaml'), parse: asItIs(parsePostQuantumKeys) },
+  },
 };
 
 /** For what depends on nothing else. */

@@ -35,6 +35,7 @@ export const USAGE = `usage: node sidecar/main.ts --config FILE --key-ring FILE 
                             know them by this name; may be repeated; reloaded when they change
   --eap-dir DIR             directory of YAML files that map names of EAP users to passwords or NT hashes; reloaded when it changes
   --radius-dir DIR          directory of secrets that are shared with RADIUS servers, one per file; reloaded when it changes
+  --ppk-dir DIR             directory of YAML files that map ids to post-quantum pre-shared keys; reloaded when it changes
   --address IP              listen here for IKE and ESP; may be repeated; default 0.0.0.0 and ::, all addresses of this machine
   --ordinal N               number of this pod among its siblings, 0 to 254
   --ordinal-from-hostname   take the number from the end of the host name, as a StatefulSet gives it; default: 0
@@ -54,6 +55,7 @@ const FLAGS = {
   authority: { type: 'string', multiple: true },
   'eap-dir': { type: 'string' },
   'radius-dir': { type: 'string' },
+  'ppk-dir': { type: 'string' },
   address: { type: 'string', multiple: true },
   ordinal: { type: 'string' },
   'ordinal-from-hostname': { type: 'boolean' },
@@ -91,6 +93,7 @@ export function parseCommandLine(args: readonly string[], { env, hostname, versi
         authorities: parseAuthorities(values.authority ?? [], problems),
         eap: folder(values['eap-dir']),
         radius: folder(values['radius-dir']),
+        ppk: folder(values['ppk-dir']),
       },
     },
     addresses: parseAddresses(values.address ?? ['0.0.0.0', '::'], problems),

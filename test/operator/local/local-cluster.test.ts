@@ -183,7 +183,7 @@ describe('local cluster', { timeout: 60_000, concurrency: false }, () => {
     edit('users.yaml', (text) => text.replace('correct-horse-battery-staple', '""'));
     await cluster.waitFor('a condition', () => condition(cluster, 'Ready') === 'False', 10_000);
     const told = heard.flatMap((happening) => (happening.event === 'condition' ? [happening.message] : []));
-    assert.match(told.join('\n'), /office-\d says: users\.yaml: 1 problem/);
+    assert.match(told.join('\n'), /office-\d says: pre-shared keys: users\.yaml: 1 problem.* Correct Secret office-users \(/);
     rmSync(join(manifests, 'users.yaml'));
     await cluster.waitFor('a warning', () =>
       heard.some((one) => one.event === 'warning' && /no Secret "office-users"/.test(one.problems.join())),

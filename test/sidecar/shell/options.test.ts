@@ -17,12 +17,35 @@ const problems = (line: string): readonly string[] => {
 };
 
 describe('the command line', () => {
+  it('takes a folder for each kind of credential, and any number of authorities by name', () => {
+    const flags = '--certificate-dir c --authority staff=/a/staff --authority guests=g=1 --eap-dir e --radius-dir r --ppk-dir p';
+    const { paths: given } = options(`${NEEDED} ${flags}`);
+    const { psk, certificate, authorities, eap, radius, ppk } = given.credentials;
+    const paths = [psk, certificate, eap, radius, ppk].map((folders) => folders?.map(({ path }) => path));
+    assert.deepEqual(paths, [undefined, ['c'], ['e'], ['r'], ['p']]);
+    assert.deepEqual(authorities, [
+      { name: 'staff', path: '/a/staff' },
+      { name: 'guests', path: 'g=1' },
+    ]);
+    assert.deepEqual(problems(`${NEEDED} --authority staff --authority a=b --authority a=c`), [
+      '--authority: not a name and a directory: "staff"; write for instance staff=/etc/rekindle/staff',
+      '--authority: named twice: a; give each directory a name of its own',
+    ]);
+  });
+
   it('needs no more than the two files', () => {
     assert.deepEqual(options(NEEDED), {
       paths: {
         config: 'gateway.yaml',
         keyRing: 'key-ring.yaml',
-        credentials: { psk: undefined, certificate: undefined, authorities: [], eap: undefined, radius: undefined },
+        credentials: {
+          psk: undefined,
+          certificate: undefined,
+          authorities: [],
+          eap: undefined,
+          radius: undefined,
+          ppk: undefined,
+        },
       },
       addresses: ['0.0.0.0', '::'],
       ordinal: 0,

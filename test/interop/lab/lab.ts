@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Authority, type KeyKind } from './authority.ts';
 import { KEYS_FILE } from './capture.ts';
 import { Client } from './client.ts';
+import { FreeRadius, type FreeRadiusSettings } from './freeradius.ts';
 import { Gateway, type GatewayOptions, SECRET } from './gateway.ts';
 import { Libreswan } from './libreswan.ts';
 import { LocalMode } from './local.ts';
@@ -163,6 +164,12 @@ export class Lab {
     return Libreswan.start({ machine: this[role], root: this.#root('libreswan'), at: this.#view(role), scenario, shim });
   }
 
+  /** On the responder; the tests reach it too. */
+  freeRadius(settings: FreeRadiusSettings): Promise<FreeRadius> {
+    const place = { machine: this.responder, root: this.#root('freeradius'), at: this.#view('freeradius') };
+    return FreeRadius.start({ ...place, address: `198.18.${this.#place.number}.2` }, settings);
+  }
+
   /** On the initiator, connecting to the responder. */
   client(...args: readonly string[]): Client {
     return this.clientWith({}, ...args);
@@ -212,8 +219,8 @@ export class Lab {
     return folder;
   }
 
-  #view(role: Role): string {
-    const at = `${VIEWS}/${this.#place.number}-${role}`;
+  #view(of: Role | 'freeradius'): string {
+    const at = `${VIEWS}/${this.#place.number}-${of}`;
     this.#views.push(at);
     return at;
   }

@@ -32,6 +32,7 @@ const ROOTS = {
     suite: 'trixie',
     packages: ['libreswan', 'libnss3-tools', 'dash', 'mawk', 'sed', 'grep', 'procps', 'util-linux', 'hostname'],
   },
+  freeradius: { suite: 'trixie', packages: ['freeradius'] },
 } as const satisfies Readonly<Record<string, DebianRoot>>;
 /** Written when a root is complete, touched when it is used. */
 const READY = 'rekindle-ready';

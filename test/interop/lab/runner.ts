@@ -35,9 +35,9 @@ export async function rootsOf(names: readonly string[]): Promise<ReadonlySet<Roo
   return new Set(needed.flat());
 }
 
-const PEERS = ['strongswan', 'libreswan'] as const;
+const PEERS = ['strongswan', 'libreswan', 'freeradius'] as const;
 
-const peerOf = (name: string): (typeof PEERS)[number] => (name.startsWith('strongswan') ? 'strongswan' : 'libreswan');
+const peerOf = (name: string): (typeof PEERS)[number] => PEERS.find((peer) => name.startsWith(peer)) ?? 'libreswan';
 
 /** Folder names, in order; with `wanted`, those that contain one of these words. */
 export function findScenarios(wanted: readonly string[]): string[] {

@@ -3,10 +3,12 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { ROLES } from './credential-files.ts';
 import { EventMetrics } from './event-metrics.ts';
 import type { FileRole } from './policy-files.ts';
+import { RadiusMetrics } from './radius-metrics.ts';
 import { type State, stateMetrics } from './state-metrics.ts';
 
 export class GatewayMetrics {
   readonly events: EventMetrics;
+  readonly radius: RadiusMetrics;
   /** Takes over what is true now. */
   readonly refresh: (state: State) => void;
   readonly #registry = new Registry();
@@ -17,6 +19,7 @@ export class GatewayMetrics {
     const registers = [this.#registry];
     this.#state = state;
     this.events = new EventMetrics(this.#registry);
+    this.radius = new RadiusMetrics(this.#registry);
     this.refresh = stateMetrics(this.#registry);
     this.#reloads = new Counter({
       name: 'rekindle_reloads_total',

@@ -78,7 +78,14 @@ const established = (interimMs?: number, more: Partial<Extract<Event, { name: 'e
   ...{ rule: 'radius', resolvers: undefined },
   ...{ name: 'established', kind: 'full', local: parseIdentity('vpn.example.com'), remote: parseIdentity('alice@example.com') },
   ...{ inner: [Uint8Array.of(10, 8, 0, 2)], durationMs: 40, roundTrips: undefined, keyExchanges: 0, connection: undefined },
-  ...{ accounting: { class: CLASS, interimMs }, authenticatedAt: 1_893_542_400_000 as Instant, ...which, ...more },
+  ...{
+    rule: 'staff',
+    resolvers: undefined,
+    accounting: { class: CLASS, interimMs },
+    authenticatedAt: 1_893_542_400_000 as Instant,
+    ...which,
+    ...more,
+  },
 });
 const closed = (why: ClosedWhy, pair = which): Event => ({
   ...{ name: 'closed', why, remote: parseIdentity('alice@example.com'), connection: undefined, ...pair },

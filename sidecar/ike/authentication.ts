@@ -136,7 +136,10 @@ function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resum
   const { idR: local, authMethod: method, certificate, psk, eapType, authenticatedAt, reauthenticateBy } = ticket;
   const { accounting, postQuantum } = ticket;
   const data = form === 'rfc' ? resumptionAuth(phase, 'responder', local, ctx) : libreswanResumptionAuth(phase, 'responder', ctx);
-  const who = { local, remote, authenticatedAt, reauthenticateBy, accounting, postQuantum, rule };
+  // A policy that has become stricter holds for this session too.
+  const within = rule.reauthenticationMs ?? policy.config.ike.reauthenticationMs;
+  const by = earlier(reauthenticateBy, later(authenticatedAt, within));
+  const who = { local, remote, authenticatedAt, reauthenticateBy: by, accounting, postQuantum, rule };
   const claimed = ticket.authenticated && ticket.idI;
   const credential = { method, eapType, certificate, psk, claimed, rule: rule.name };
   return { kind: 'resumed', ...who, credential, proof: [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data }] };

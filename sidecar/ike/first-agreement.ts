@@ -8,6 +8,7 @@ import {
   answeredHandshake,
   canFragment,
   capabilities,
+  findNotify,
   NONCE_BYTES,
   type Notifies,
   natOf,
@@ -22,7 +23,7 @@ import { answered, newWindow, send } from './window.ts';
 import type { Bytes } from './wire/bytes.ts';
 import { encodeMessage, type Message, NO_SPI } from './wire/message.ts';
 import type { Payload } from './wire/payload.ts';
-import type { Exchange } from './wire/registry.ts';
+import { type Exchange, Notify } from './wire/registry.ts';
 
 /** A message of the first exchange, with what both kinds of it hold. */
 export interface FirstMessage {
@@ -108,6 +109,8 @@ export function concludeKeyed(
     ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
     phase: {
       ...{ name: 'keyed', suite, connection, nat, resumed, pending: additional },
+      // RFC 6023 §3: only with a responder that says so.
+      childless: connection.childless && findNotify(notifies, Notify.CHILDLESS_IKEV2_SUPPORTED) !== undefined,
       postQuantum: resumed?.postQuantum ?? keyExchangeOf(ctx.crypto, suite.ke).postQuantum,
       handshake: answeredHandshake(handshake, secret.from === 'full' ? 1 : 0),
       keys: ikeKeys(ctx.crypto, suite, { ...secret, ni, nr, spiI, spiR } satisfies IkeSeed),

@@ -4,7 +4,8 @@ import { certificateOf, earlier, failed, type Proven, SHARED_KEY } from './authe
 import { certificatePayloads, certificateRequest, presented } from './certificate-payloads.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
-import { TRUSTS_NOBODY, type Trust } from './pki/trust.ts';
+import type { Trust } from './pki/trust.ts';
+import { trustOfConnection } from './pki/trust-of-connection.ts';
 import { type AuthSent, type Identity, type Keyed, later } from './sa.ts';
 import { isSignature, provesBySignature, signAuth } from './signature-auth.ts';
 import { sameIdentity } from './ticket-request.ts';
@@ -75,4 +76,4 @@ export function certified(
   return { credential, reauthenticateBy: earlier(reauthenticateBy, verdict.notAfter) };
 }
 
-const trustOf = (_connection: Connection, _ctx: Context): Trust => TRUSTS_NOBODY;
+const trustOf = ({ trust }: Connection, ctx: Context): Trust => trustOfConnection(trust, ctx.crypto);

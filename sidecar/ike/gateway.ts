@@ -240,12 +240,21 @@ export class Gateway {
 
   #configure(policy: Policy, now: Instant): Outputs {
     const first = this.#policy === undefined;
+    const trust = this.#policy?.credentials.trust;
     this.#policy = policy;
+    if (trust && trust !== policy.credentials.trust) this.#doubtCertificates(now);
     this.#addresses.configure(policy.config.pools, policy.config.slices, this.#member.ordinal, new Reader(this.#random(4)).u32());
     this.#spent.configure(policy.config.tickets.maxSpent);
     if (first) return this.#siblings.begin(this.#context(now));
     this.#siblings.configured(this.#context(now));
     return NOTHING;
+  }
+
+  /** Each is looked at in its turn: not all in this step. */
+  #doubtCertificates(now: Instant): void {
+    for (const sa of this.#sas.values())
+      if (inPhase(sa, 'established') && sa.phase.credential.certificate)
+        this.#deadlines.set(ownSpi(sa), { at: now, why: 'look at certificates' });
   }
 
   #want(spi: string, change: (sa: IkeSa & { phase: { name: 'established' } }) => IkeSa, ctx: Context): Outputs {

@@ -59,6 +59,8 @@ function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'
   const intents: Intent[] = [];
   // RFC 5723 §6.2 and RFC 7296 §2.8.3: authenticating anew means a new IKE SA, by the client.
   if (phase.reauthenticateBy <= ctx.now) intents.push({ kind: 'deleteIke', why: 'authentication too old' });
+  // A list that came after the session revokes it too: looked at whenever time does something to an SA.
+  else if (isRevoked(sa, ctx)) intents.push({ kind: 'deleteIke', why: 'certificate revoked' });
   if (phase.rekeyAt <= ctx.now) intents.push({ kind: 'rekeyIke' });
   for (const child of phase.children) intents.push(...childIntents(child, ctx));
   if (isIdle(sa) && livenessAt(sa, ctx) <= ctx.now) intents.push({ kind: 'liveness' });
@@ -70,6 +72,11 @@ function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'
     children: phase.children.map((child) => begun(child, ctx)),
   };
   return wanting({ ...sa, phase: next }, ...intents);
+}
+
+function isRevoked({ connection, phase }: InPhase<'established'>, { policy, now }: Context): boolean {
+  const { certificate } = phase.credential;
+  return !connection && certificate !== undefined && policy?.credentials.trust.revokes(certificate.chain, now) === true;
 }
 
 function childIntents({ spiIn, rekeyAt, replacedUntil }: Child, ctx: Context): Intent[] {

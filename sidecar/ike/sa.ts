@@ -167,6 +167,8 @@ export interface HalfOpen extends Secured, Agreeing {
 /** Initiator: the first exchange is done, IKE_AUTH follows in the same step. */
 export interface Keyed extends Secured, Agreeing {
   readonly name: 'keyed';
+  /** We want no child for now, and the gateway can do that (RFC 6023). */
+  readonly childless: boolean;
   readonly connection: Connection;
   readonly handshake: Handshake;
   readonly resumed: HeldTicket | undefined;

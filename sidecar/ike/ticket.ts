@@ -7,6 +7,7 @@
  */
 import type { GatewayConfig } from '../contract/gateway-config.ts';
 import type { KeyRing } from '../contract/key-ring.ts';
+import { ruleAnew } from './authentication-rule.ts';
 import type { Context, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import type { IkeSuite } from './crypto/suite.ts';
@@ -125,10 +126,18 @@ export function refusalByPolicy(
   if (config.tickets.revokedIdentities.some((id) => sameIdentity(id, who) || sameIdentity(id, state.idI)))
     return 'revoked-identity';
   // RFC 5723 §6.2: tickets end when credentials are invalidated: a PSK that is gone, or another one now.
-  if (state.authMethod === AuthMethod.SHARED_KEY && !isStill(state.psk, credentials.psk(who), crypto)) return 'revoked-identity';
+  if (
+    state.authMethod === AuthMethod.SHARED_KEY &&
+    state.eapType === undefined &&
+    !isStill(state.psk, credentials.psk(who), crypto)
+  )
+    return 'revoked-identity';
+  if (state.certificate && credentials.trust.revokes(state.certificate.chain, now)) return 'revoked-certificate';
   // RFC 5723 §4.3.1: a reused ticket is rejected.
   if (spent.has(state.ticketId)) return 'spent';
-  if (now >= state.authenticatedAt + config.ike.reauthenticationMs) return 'policy';
+  const rule = ruleAnew({ method: state.authMethod, eapType: state.eapType }, who, config);
+  if (!rule) return 'policy';
+  if (now >= state.authenticatedAt + (rule.reauthenticationMs ?? config.ike.reauthenticationMs)) return 'policy';
   if (!sameIdentity(config.identity, state.idR) || !allows(config, state.suite)) return 'policy';
   return undefined;
 }

@@ -34,7 +34,7 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
   const { phase } = sa;
   const { connection, resumed } = phase;
   const { local, remote, localTraffic, remoteTraffic } = connection;
-  const offer = connection.childless
+  const offer = phase.childless
     ? undefined
     : offerChild(sa, { local: localTraffic, remote: remoteTraffic }, { inAuth: true }, ctx);
   const idR = resumed?.remote ?? remote;

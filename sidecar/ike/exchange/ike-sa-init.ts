@@ -6,6 +6,7 @@
  *                                     or    <--   HDR, N(COOKIE) | N(INVALID_KE_PAYLOAD) | N(NO_PROPOSAL_CHOSEN)
  */
 import { keyExchangeOf } from '../algorithms.ts';
+import { certificateRequest } from '../certificate-payloads.ts';
 import type { Connection } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
@@ -25,6 +26,7 @@ import {
 } from '../first-exchange.ts';
 import { acceptedIke, chooseIke, demandKe, ikeProposals, offersAdditional } from '../proposal.ts';
 import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
+import { hashesOf, signatureHashes } from '../signature-auth.ts';
 import type { Step } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { type Bytes, Reader } from '../wire/bytes.ts';
@@ -47,6 +49,7 @@ export function initiate(connection: Connection, handshake: Handshake, ctx: Cont
     kePayload(ke),
     { kind: 'NONCE', data: nonce },
     ...(offersAdditional(proposals) ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9370 §2.2.1
+    ...(connection.authentication.method === 'psk' ? [] : [signatureHashes()]),
     ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
   ];
   const phase = { name: 'initSent', connection, handshake, nonce, ke, retries: 0 } as const;
@@ -78,9 +81,19 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
     { kind: 'SA', proposals: [chosen.proposal] },
     { kind: 'KE', group: suite.ke, data: publicValue },
     ...(intermediate ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9242 §3.1
+    ...certificatesWanted(notifies, ctx),
+    notify(Notify.CHILDLESS_IKEV2_SUPPORTED), // RFC 6023 §3
   ];
   const agreement = { suite, additional: chosen.additional, secret: { from: 'full', shared }, resumed: undefined } as const;
   return respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, payloads, ctx);
+}
+
+/** What belongs to signatures, where a client may prove itself by one. RFC 7427 §4: hashes to who names its own. */
+function certificatesWanted(notifies: Notifies, ctx: Context): readonly Payload[] {
+  const { config, credentials } = inForce(ctx);
+  const isWanted = config.authentication.some(({ method }) => method === 'certificate');
+  const hashes = hashesOf(notifies).length > 0 && credentials.certificate ? [signatureHashes()] : [];
+  return [...(isWanted ? certificateRequest(credentials.trust.keyHashes) : []), ...hashes];
 }
 
 export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: Bytes, ctx: Context): Step {

@@ -240,7 +240,14 @@ const exchange: fc.Arbitrary<OwnExchange> = fc.oneof(
     .map(([kind, cookie, way]): OwnExchange => ({ kind, cookie, path: way })),
 );
 
-const keyed: Fields<Omit<Keyed, 'name'>> = { ...secured, ...agreeing, connection, handshake, resumed: maybe(heldTicket) };
+const keyed: Fields<Omit<Keyed, 'name'>> = {
+  ...secured,
+  ...agreeing,
+  childless: fc.boolean(),
+  connection,
+  handshake,
+  resumed: maybe(heldTicket),
+};
 const established: Fields<Omit<Established, 'name'>> = {
   ...secured,
   kind: fc.constantFrom('full', 'resumed'),

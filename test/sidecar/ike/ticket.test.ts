@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { DEFAULT_RULES } from '../../../sidecar/contract/authentication-yaml.ts';
 import type { KeyRing } from '../../../sidecar/contract/key-ring.ts';
 import { ProtocolError } from '../../../sidecar/ike/error.ts';
+import { TRUSTS_NOBODY } from '../../../sidecar/ike/pki/trust.ts';
 import { type Instant, later, NEVER } from '../../../sidecar/ike/sa.ts';
 import { SpentTickets } from '../../../sidecar/ike/spent-tickets.ts';
 import {
@@ -19,7 +21,7 @@ import { decodeCbor, encodeCbor, type Plain } from '../../../sidecar/ike/wire/cb
 import { encodeMessage, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
 import { notify } from '../../../sidecar/ike/wire/payload.ts';
 import { AuthMethod, Encr, Exchange, IdType, Integ, Ke, Notify, Prf } from '../../../sidecar/ike/wire/registry.ts';
-import { AEAD, ALICE, config, email, fqdn, GATEWAY, PSK, policy } from '../../harness/policy.ts';
+import { AEAD, ALICE, CERTIFICATE_RULE, config, email, fqdn, GATEWAY, PSK, policy } from '../../harness/policy.ts';
 import { ticketState } from './arbitrary-sa.ts';
 import { AUDIENCE, counting, crypto, NOW, ring, ringKey } from './key-rings.ts';
 
@@ -292,10 +294,23 @@ describe('policy', () => {
   });
 
   it('refuses who has no key any more, unless the ticket came of something else', () => {
-    const nobody = policy({ users: users('bob') });
+    const nobody = policy({
+      users: users('bob'),
+      config: config({ authentication: [...DEFAULT_RULES, CERTIFICATE_RULE] }),
+    });
     assert.equal(ask({ policy: nobody }), 'revoked-identity');
     assert.equal(ask({ policy: nobody, state: { authenticated: email('bob') } }), undefined);
     assert.equal(ask({ policy: nobody, state: { authMethod: AuthMethod.DIGITAL_SIGNATURE } }), undefined);
+  });
+
+  it('refuses who would come in by no rule, and whose certificate is revoked', () => {
+    const certified = { authMethod: AuthMethod.DIGITAL_SIGNATURE, psk: undefined };
+    assert.equal(ask({ state: certified }), 'policy');
+    const certificate = { fingerprint: new Uint8Array(32), chain: [], notAfter: later(NOW, HOUR) };
+    const both = config({ authentication: [...DEFAULT_RULES, CERTIFICATE_RULE] });
+    const revoking = { credentials: { trust: { ...TRUSTS_NOBODY, revokes: () => true } }, config: both };
+    assert.equal(ask({ state: { ...certified, certificate }, policy: policy(revoking) }), 'revoked-certificate');
+    assert.equal(ask({ state: { ...certified, certificate }, policy: policy({ config: both }) }), undefined);
   });
 
   it('refuses what came of a key that another one has replaced', () => {

@@ -15,3 +15,26 @@ export interface RadiusObserver {
   /** Accounting records that no server will ever see. */
   readonly lost: (records: number) => void;
 }
+
+export const bothObservers = (one: RadiusObserver, other: RadiusObserver): RadiusObserver => ({
+  answered: (...what) => {
+    one.answered(...what);
+    other.answered(...what);
+  },
+  unanswered: (...what) => {
+    one.unanswered(...what);
+    other.unanswered(...what);
+  },
+  dropped: (...what) => {
+    one.dropped(...what);
+    other.dropped(...what);
+  },
+  passedOver: (...what) => {
+    one.passedOver(...what);
+    other.passedOver(...what);
+  },
+  lost: (records) => {
+    one.lost(records);
+    other.lost(records);
+  },
+});

@@ -4,13 +4,16 @@ import { cryptography } from '../ike/crypto/cryptographies.ts';
 import { selfTest } from '../ike/crypto/self-test.ts';
 import { Gateway } from '../ike/gateway.ts';
 import type { Event } from '../ike/step.ts';
-import type { Bytes } from '../ike/wire/bytes.ts';
+import { type Bytes, hex } from '../ike/wire/bytes.ts';
 import type { Log } from '../process/log.ts';
+import { bothObservers, type RadiusObserver } from '../radius/observer.ts';
+import { Radius } from '../radius/radius.ts';
 import { connectUdp, resolveHost } from '../radius/udp.ts';
 import type { Clock } from './clock.ts';
 import type { ServerCredentials } from './credential-files.ts';
 import { EapService } from './eap-service.ts';
 import { type CreateDataplane, createDataplane, type GatewayDataplane } from './gateway-dataplane.ts';
+import { withLastTraffic } from './last-traffic.ts';
 import { localAddresses } from './local-addresses.ts';
 import { Loop, systemAfter } from './loop.ts';
 import { startPeerServer } from './peers.ts';
@@ -34,6 +37,8 @@ export interface ServingOptions {
   readonly log: Log;
   readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
   readonly observe: (event: Event) => void;
+  /** What becomes of requests to RADIUS servers. */
+  readonly radius: RadiusObserver;
   /** A bug outside of the core. */
   readonly failed: (error: unknown, doing: string) => void;
 }
@@ -71,18 +76,27 @@ export async function serve(options: ServingOptions): Promise<Serving> {
     active: () => loop.expectReports(),
     failed: (error) => failed(error, 'tun'),
   });
+  const radius = new Radius({
+    ports: {
+      ...{ clock: () => clock(), after: systemAfter, random, resolve: resolveHost, connect: connectUdp },
+      observer: bothObservers(radiusLog(log), options.radius),
+    },
+    pod: `${ordinal}-${hex(incarnation).slice(0, 12)}`,
+    traffic: (spiIn) => dataplane.port.traffic(spiIn),
+  });
   const eap = new EapService({
     ...{ random, clock, failed: (error) => failed(error, 'eap') },
-    radius: {
-      ...{ clock: () => clock(), after: systemAfter, random, resolve: resolveHost, connect: connectUdp },
-      observer: radiusLog(log),
-    },
+    radius,
   });
   const loop = new Loop({
-    ...{ core, clock, after: systemAfter, dataplane: dataplane.port, failed },
+    ...{ core, clock, after: systemAfter, failed },
+    dataplane: withLastTraffic(dataplane.port, (spiIn, traffic) => radius.removed(spiIn, traffic)),
     send: (bytes, path) => udp.sendIke(bytes, path),
     ask: options.ask,
-    observe: options.observe,
+    observe(event) {
+      radius.observe(event);
+      options.observe(event);
+    },
   });
   // The first packet from inside may come while the device is set up, the first datagram as soon as someone receives: after all that they need.
   await dataplane.open();
@@ -103,7 +117,7 @@ export async function serve(options: ServingOptions): Promise<Serving> {
       loop.handle({ type: 'shutdown', tell });
       if (tell && some) await new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
       loop.stop();
-      eap.close();
+      await radius.close();
       await Promise.all([udp.close(), peerServer.close(), dataplane.close()]);
     },
   };

@@ -99,6 +99,7 @@ export class Sidecar {
       tun: this.#options.tun,
       clock: this.#clock,
       log: this.#log,
+      radius: this.#metrics.radius,
       ask: (ordinal, bytes) => this.#siblings.ask(ordinal, bytes),
       observe: (event) => {
         write(event);

@@ -7,6 +7,7 @@ import type { Instant } from '../../../sidecar/ike/sa.ts';
 import type { Event } from '../../../sidecar/ike/step.ts';
 import { createLog } from '../../../sidecar/process/log.ts';
 import { type CreateDataplane, createDataplane } from '../../../sidecar/shell/gateway-dataplane.ts';
+import { radiusLog } from '../../../sidecar/shell/radius-log.ts';
 import { type ServingOptions, serve } from '../../../sidecar/shell/serving.ts';
 import { config } from '../../harness/policy.ts';
 
@@ -20,6 +21,7 @@ function options(create: CreateDataplane, events: Event[], failures: string[]): 
     log: createLog({ level: 'silent', base: {} }),
     ask: async () => undefined,
     observe: (event) => void events.push(event),
+    radius: radiusLog(createLog({ level: 'silent', base: {} })),
     failed: (_, doing) => void failures.push(doing),
   };
 }

@@ -26,6 +26,8 @@ export interface Credentials {
   readonly trust: Trust;
   /** A post-quantum pre-shared key by its id (RFC 8784). */
   ppk(id: Bytes): Bytes | undefined;
+  /** There are such keys. */
+  readonly hasPpks: boolean;
 }
 
 export interface OwnCertificate {

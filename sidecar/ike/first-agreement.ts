@@ -79,6 +79,7 @@ export function respondHalfOpen(
   const sa: IkeSa = {
     ...{ role: 'responder', spiI, spiR, path, window: newWindow(), connection: undefined },
     phase: {
+      ppk: payloads.some((one) => one.kind === 'N' && one.notify === Notify.USE_PPK),
       ...{ name: 'halfOpen', suite, resumed, pending: additional, formerKeys: undefined },
       postQuantum: resumed?.postQuantum ?? keyExchangeOf(ctx.crypto, suite.ke).postQuantum,
       keys: ikeKeys(ctx.crypto, suite, { ...secret, ni, nr, spiI, spiR } satisfies IkeSeed),

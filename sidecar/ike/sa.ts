@@ -154,6 +154,8 @@ interface Agreeing {
 /** Responder: IKE_SA_INIT or IKE_SESSION_RESUME answered, IKE_AUTH awaited. */
 export interface HalfOpen extends Secured, Agreeing {
   readonly name: 'halfOpen';
+  /** Both said that they have post-quantum pre-shared keys (RFC 8784). */
+  readonly ppk: boolean;
   /** The last request came under these, and so will its repetition. */
   readonly formerKeys: IkeKeys | undefined;
   /** What a ticket brought; undefined in a full exchange. */

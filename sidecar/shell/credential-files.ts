@@ -54,7 +54,13 @@ export class CredentialFiles {
     const [keys, own, quantum] = [psk?.value?.make(making), certificate?.value?.make(making), ppk?.value?.make(making)];
     const trust = authorities?.value?.make(making) ?? TRUSTS_NOBODY;
     return {
-      core: { psk: (identity) => keys?.psk(identity), certificate: own?.own, trust, ppk: (id) => quantum?.ppk(id) },
+      core: {
+        psk: (identity) => keys?.psk(identity),
+        certificate: own?.own,
+        trust,
+        ppk: (id) => quantum?.ppk(id),
+        hasPpks: (quantum?.size ?? 0) > 0,
+      },
       servers: {
         ...{ users: eap?.value?.make(making) ?? NO_USERS, trust, certificate: own?.tls },
         radius: radius?.value?.make(making) ?? NO_RADIUS_SECRETS,

@@ -112,7 +112,7 @@ export function policy(
   const users = part.users ?? new Map([[hex(ALICE.data), PSK]]);
   const credentials: Credentials = {
     psk: ({ data }) => users.get(hex(data)),
-    ...{ certificate: undefined, trust: TRUSTS_NOBODY, ppk: () => undefined },
+    ...{ certificate: undefined, trust: TRUSTS_NOBODY, ppk: () => undefined, hasPpks: false },
     ...part.credentials,
   };
   return { config: part.config ?? config(), ring: part.ring ?? ring(), credentials };

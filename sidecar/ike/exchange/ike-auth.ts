@@ -16,6 +16,7 @@ import { childOf, firstChild, refusal, withChild } from '../first-child.ts';
 import { answeredHandshake, errorOf, hasUnknownError, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { authenticateGateway, proveOurselves } from '../gateway-authentication.ts';
 import { crossedNat, mobilityOf, offersMobility } from '../mobike.ts';
+import { mixedIn } from '../post-quantum-key.ts';
 import { type Established, type InPhase, NEVER } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { termsOf } from '../terms.ts';
@@ -53,10 +54,11 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
 }
 
 export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context): Reply {
-  const asked = request(payloads);
-  const authentication = authenticate(sa.phase, asked, ctx);
+  const { sa: mixed, asked, told } = mixedIn(sa, request(payloads), ctx);
+  const authentication = authenticate(mixed.phase, asked, ctx);
   if (authentication.is === 'eap') throw failed('no rule for EAP');
-  return welcome(sa, authentication.who, asked, ctx);
+  const reply = welcome(mixed, authentication.who, asked, ctx);
+  return { ...reply, payloads: [...reply.payloads, ...told] };
 }
 
 /** The peer has proven who it is: what it asked for in its first IKE_AUTH request is what it gets. */
@@ -78,7 +80,11 @@ export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, c
   ];
   const news = event({
     ...{ name: 'established', kind: who.kind, local: who.local, remote: who.remote, inner: child.sa.phase.inner },
-    ...{ durationMs: ctx.now - sa.phase.since, roundTrips: undefined, keyExchanges: sa.phase.resumed ? 0 : 1 },
+    ...{
+      durationMs: ctx.now - sa.phase.since,
+      roundTrips: undefined,
+      keyExchanges: sa.phase.resumed ? 0 : 1 + (sa.phase.first.intermediate?.exchanges ?? 0),
+    },
     ...{ connection: undefined, accounting: who.accounting, authenticatedAt: who.authenticatedAt },
     ...{ rule: who.rule.name, resolvers: undefined, ...which(sa) },
   });

@@ -5,6 +5,7 @@
  *                                           <--   HDR, SAr1, KEr, Nr, N+
  *                                     or    <--   HDR, N(COOKIE) | N(INVALID_KE_PAYLOAD) | N(NO_PROPOSAL_CHOSEN)
  */
+import type { GatewayConfig } from '../../contract/gateway-config.ts';
 import { keyExchangeOf } from '../algorithms.ts';
 import { certificateRequest } from '../certificate-payloads.ts';
 import type { Connection } from '../connection.ts';
@@ -57,7 +58,7 @@ export function initiate(connection: Connection, handshake: Handshake, ctx: Cont
 }
 
 export function respond(message: Message, datagram: Bytes, path: Path, ctx: Context): Step {
-  const { config } = inForce(ctx);
+  const { config, credentials } = inForce(ctx);
   const { sa: offered, ke, nonce, notifies } = request(message.payloads);
   const demand = demandCookie(message, nonce.data, notifies, path, ctx);
   if (demand) return demand;
@@ -69,6 +70,9 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const chosen = chooseIke(offered.proposals, algorithms, ke.group, additional);
   if (!chosen) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
   const { suite } = chosen;
+  // RFC 8784 §3: without keys of the kind the notification is ignored.
+  const ppk = credentials.hasPpks && findNotify(notifies, Notify.USE_PPK) !== undefined;
+  demandPostQuantum(config, ppk, [suite.ke, ...chosen.additional], ctx);
   // RFC 7296 §1.2: "the responder ... indicates its preferred Diffie-Hellman group".
   demandKe(suite.ke, ke);
   const group = keyExchangeOf(ctx.crypto, suite.ke);
@@ -81,6 +85,7 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
     { kind: 'SA', proposals: [chosen.proposal] },
     { kind: 'KE', group: suite.ke, data: publicValue },
     ...(intermediate ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9242 §3.1
+    ...(ppk ? [notify(Notify.USE_PPK)] : []),
     ...certificatesWanted(notifies, ctx),
     notify(Notify.CHILDLESS_IKEV2_SUPPORTED), // RFC 6023 §3
   ];
@@ -132,6 +137,13 @@ function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step 
   const error = errorOf(notifies);
   if (!error) throw ProtocolError.malformed('an IKE_SA_INIT response without SA, KE, Nr or error');
   throw new ProtocolError('abort', error.notify as Notify, `the gateway refuses: ${nameOfNotify(error.notify)}`);
+}
+
+/** What the policy demands of keys. Whether the peer has the right post-quantum key is for IKE_AUTH to tell. */
+function demandPostQuantum({ ike }: GatewayConfig, ppk: boolean, methods: readonly number[], ctx: Context): void {
+  const safe = ppk || methods.some((method) => keyExchangeOf(ctx.crypto, method).postQuantum);
+  if ((ike.ppk === 'required' && !ppk) || (ike.postQuantum === 'required' && !safe))
+    throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'nothing that is safe from quantum computers');
 }
 
 function wantedGroup(notifies: Notifies): number | undefined {

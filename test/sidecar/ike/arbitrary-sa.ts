@@ -291,6 +291,7 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
     ...secured,
     ...agreeing,
     formerKeys: maybe(ikeKeys),
+    ppk: fc.boolean(),
     resumed: maybe(ticketState),
     since: instant,
     until: instant,

@@ -149,6 +149,26 @@ describe('certificates', () => {
       assert.deepEqual([client.sessions(), client.endings()], [[], ['authentication failed']]);
     });
 
+  it('of a gateway are not believed with a signature by another key', () => {
+    const gateway = gatewayWith();
+    const { config: inConfig, ...rest } = inForce();
+    const certificate = { chain: chainOf(server), key: keyOf(alice) };
+    configure(gateway, { config: inConfig, ...rest, credentials: { ...rest.credentials, certificate } });
+    const client = meet(gateway, alice);
+    assert.deepEqual([client.sessions(), client.endings()], [[], ['authentication failed']]);
+    assert.equal(client.named('refused')[0]?.reason, 'the gateway made a wrong signature');
+  });
+
+  it('come under the first rule that names their authority', () => {
+    const [one, other] = ['other.pem', 'ca.pem'].map((file) => ({ ...CERTIFICATE_RULE, name: file, authorities: [file] }));
+    const gateway = gatewayWith();
+    const { ring, credentials } = inForce();
+    const authentication = [one ?? assert.fail(), other ?? assert.fail()];
+    configure(gateway, { config: config({ authentication }), ring, credentials });
+    assert.ok(payload(signed(gateway, alice).answer, 'AUTH'));
+    assert.equal(gateway.named('established')[0]?.rule, 'ca.pem');
+  });
+
   it('end their sessions and tickets with themselves', () => {
     const brief = issuing.issue({ names: ['email:alice@example.com'], notAfter: NOW + 600_000 });
     const gateway = gatewayWith();

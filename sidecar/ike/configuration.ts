@@ -123,7 +123,7 @@ function dnsAttributes(inner: readonly Bytes[], asked: PayloadOf<'CP'>, sa: Esta
     .map((value) => ({ type: value.length === 4 ? CfgAttribute.INTERNAL_IP4_DNS : CfgAttribute.INTERNAL_IP6_DNS, value }));
   // RFC 8598 §3.1, §4.1: domains only to who asks for them, and never without a server that resolves them.
   const splits = servers.length > 0 && asked.attributes.some(({ type }) => type === CfgAttribute.INTERNAL_DNS_DOMAIN);
-  const domains = splits ? (rule?.domains ?? []) : [];
+  const domains = splits ? (rule?.domains ?? config.domains) : [];
   return [...servers, ...domains.map((domain) => ({ type: CfgAttribute.INTERNAL_DNS_DOMAIN, value: utf8(domain) }))];
 }
 

@@ -2,9 +2,11 @@
 import { type AskedChild, acceptChild, type Child, install, madeChild, trafficOf } from './child.ts';
 import { assignAddresses } from './configuration.ts';
 import type { Context } from './context.ts';
+import { ProtocolError } from './error.ts';
 import { nameOfNotify } from './first-exchange.ts';
 import { type FirstMessages, ownSpi } from './sa.ts';
 import { event, type Output, which } from './step.ts';
+import { inForce } from './terms.ts';
 import type { EstablishedSa } from './ticket-request.ts';
 import type { Bytes } from './wire/bytes.ts';
 import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
@@ -31,6 +33,10 @@ export function firstChild(
   proven: readonly Bytes[],
   ctx: Context,
 ): FirstChild {
+  const child = childOf(asked);
+  // RFC 6023 §3: only where we said that we can do that; else RFC 7296 §1.2 wants them.
+  if (!child && inForce(ctx).config.childless === 'never')
+    throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'no child is asked for');
   const assigned = assignAddresses(asked.cp, sa, { holder: ownSpi(sa), proven }, ctx);
   if (assigned.failed) {
     const refused = notify(Notify.INTERNAL_ADDRESS_FAILURE);
@@ -38,7 +44,6 @@ export function firstChild(
   }
   const { inner, reply } = assigned;
   const addressed: EstablishedSa = { ...sa, phase: { ...sa.phase, inner } };
-  const child = childOf(asked);
   // RFC 6023 §4: "the IKE_AUTH exchange ... without the Child SA"; children come later.
   if (!child) return { sa: addressed, payloads: reply, outputs: [] };
   // RFC 7296 §2.19: clients of pools have no address unless they ask for one.

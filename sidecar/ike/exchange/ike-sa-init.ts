@@ -87,7 +87,7 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
     ...(intermediate ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9242 §3.1
     ...(ppk ? [notify(Notify.USE_PPK)] : []),
     ...certificatesWanted(notifies, ctx),
-    notify(Notify.CHILDLESS_IKEV2_SUPPORTED), // RFC 6023 §3
+    ...(config.childless === 'allow' ? [notify(Notify.CHILDLESS_IKEV2_SUPPORTED)] : []), // RFC 6023 §3
   ];
   const agreement = { suite, additional: chosen.additional, secret: { from: 'full', shared }, resumed: undefined } as const;
   return respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, payloads, ctx);

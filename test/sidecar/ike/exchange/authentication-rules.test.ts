@@ -8,7 +8,7 @@ import { EMPTY, hex, Reader, u32Bytes, utf8 } from '../../../../sidecar/ike/wire
 import { notify, type Payload } from '../../../../sidecar/ike/wire/payload.ts';
 import { AuthMethod, CfgAttribute, CfgType, Exchange, Notify } from '../../../../sidecar/ike/wire/registry.ts';
 import { answerAuth, answerInit } from '../../../harness/answering.ts';
-import { adding, childOffer, connect, innerIn, resume, ticketIn, without } from '../../../harness/handshake.ts';
+import { adding, childOffer, connect, ikeSaInit, innerIn, resume, ticketIn, without } from '../../../harness/handshake.ts';
 import { type Heard, kinds, notifies, notifyData, Peer, payload, requests } from '../../../harness/peer.ts';
 import { ALICE, config, connection, email, PSK, policy } from '../../../harness/policy.ts';
 import { clientOf, configure, gatewayOf, type Subject } from '../../../harness/subject.ts';
@@ -150,6 +150,17 @@ describe('an IKE SA without a child', () => {
     assert.deepEqual(kinds(answer), ['IDr', 'AUTH', 'CP', 'N']);
     assert.deepEqual(gateway.session().inner, [innerIn(answer)]);
     assert.deepEqual(gateway.session().children, []);
+  });
+
+  it('is refused by a gateway that is told to never do it, and that does not say that it can', () => {
+    const gateway = gatewayOf({ config: config({ childless: 'never' }) });
+    const { answer } = comes(gateway, 1, { change: without('SA', 'TSi', 'TSr') });
+    assert.deepEqual(notifies(answer), [Notify.INVALID_SYNTAX]);
+    const told = (mode: 'allow' | 'never') =>
+      notifies(ikeSaInit(Peer.towards(gatewayOf({ config: config({ childless: mode }) })))).includes(
+        Notify.CHILDLESS_IKEV2_SUPPORTED,
+      );
+    assert.deepEqual([told('allow'), told('never')], [true, false]);
   });
 
   it('is what a client begins with that wants it, where the gateway can do that', () => {

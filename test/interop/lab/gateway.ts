@@ -64,6 +64,8 @@ export interface GatewayOptions {
   readonly authorities?: Readonly<Record<string, Files>>;
   /** Name → password. */
   readonly eapUsers?: Readonly<Record<string, string>>;
+  /** Post-quantum pre-shared keys by their ids. */
+  readonly ppks?: Readonly<Record<string, string>>;
   /** Secrets shared with RADIUS servers, by the names that gateway.yaml has for them. */
   readonly radiusSecrets?: Files;
   /** Further identities; each has a secret that no peer of a scenario knows. */
@@ -174,7 +176,10 @@ export class Gateway {
 }
 
 /** Answers the flags that name the folders. */
-function writeCredentials(home: string, { certificate, authorities = {}, eapUsers, radiusSecrets }: GatewayOptions): string[] {
+function writeCredentials(
+  home: string,
+  { certificate, authorities = {}, eapUsers, radiusSecrets, ppks }: GatewayOptions,
+): string[] {
   const folder = (name: string, files: Files): string => {
     for (const [file, text] of Object.entries(files)) writePrivate(join(home, name, file), text);
     return join(home, name);
@@ -185,6 +190,7 @@ function writeCredentials(home: string, { certificate, authorities = {}, eapUser
       : []),
     ...Object.entries(authorities).flatMap(([name, files]) => ['--authority', `${name}=${folder(`authority-${name}`, files)}`]),
     ...(eapUsers ? ['--eap-dir', folder('eap', { 'users.yaml': dump(eapUsers) })] : []),
+    ...(ppks ? ['--ppk-dir', folder('ppk', { 'keys.yaml': dump(ppks) })] : []),
     ...(radiusSecrets ? ['--radius-dir', folder('radius', radiusSecrets)] : []),
   ];
 }

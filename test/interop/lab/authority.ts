@@ -16,6 +16,7 @@ const KEYS = {
   ed25519: ['-algorithm', 'ED25519'],
 } as const;
 export type KeyKind = keyof typeof KEYS;
+export const KEY_KINDS = Object.keys(KEYS) as readonly KeyKind[];
 
 /** PEM, with the private key as PKCS #8. */
 export interface Credential {
@@ -114,6 +115,17 @@ export class Authority {
     );
   }
 }
+
+/** A file that holds all three, as NSS takes them; its password is PKCS12_PASSWORD. `chain`: further certificates, PEM. */
+export async function pkcs12(folder: string, { name, certificate, key }: Credential, chain: string): Promise<string> {
+  const at = (ending: string): string => join(folder, `${name}.${ending}`);
+  for (const [ending, text] of Object.entries({ crt: certificate, key, chain })) writeFileSync(at(ending), text, { mode: 0o600 });
+  const files = ['-in', at('crt'), '-inkey', at('key'), '-certfile', at('chain'), '-out', at('p12')];
+  await openssl('pkcs12', '-export', ...files, '-name', name, '-passout', `pass:${PKCS12_PASSWORD}`);
+  return at('p12');
+}
+
+export const PKCS12_PASSWORD = 'interop';
 
 const LEAF = `basicConstraints = critical, CA:false
 keyUsage = critical, digitalSignature

@@ -11,7 +11,7 @@ import { KEYS_FILE } from './capture.ts';
 import { Client } from './client.ts';
 import { FreeRadius, type FreeRadiusSettings } from './freeradius.ts';
 import { Gateway, type GatewayOptions, SECRET } from './gateway.ts';
-import { Libreswan } from './libreswan.ts';
+import { type Certificates, Libreswan } from './libreswan.ts';
 import { LocalMode } from './local.ts';
 import { connect, Machine } from './machine.ts';
 import { unmountRoot } from './peer-root.ts';
@@ -159,9 +159,16 @@ export class Lab {
     return Authority.root(join(this.folder, 'authorities'), name, kind);
   }
 
-  libreswan(role: Role): Promise<Libreswan> {
+  libreswan(role: Role, certificates?: Certificates): Promise<Libreswan> {
     const { scenario, shim } = this.#place;
-    return Libreswan.start({ machine: this[role], root: this.#root('libreswan'), at: this.#view(role), scenario, shim });
+    return Libreswan.start({
+      machine: this[role],
+      root: this.#root('libreswan'),
+      at: this.#view(role),
+      scenario,
+      shim,
+      certificates,
+    });
   }
 
   /** On the responder; the tests reach it too. */

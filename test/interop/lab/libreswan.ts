@@ -1,8 +1,9 @@
 /** A libreswan of the lab: pluto with a kernel that seems to have ESP, told what to do by whack. Its IKE is real, no data flows. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { PKCS12_PASSWORD } from './authority.ts';
 import type { Machine, Output } from './machine.ts';
 import { mountRoot } from './peer-root.ts';
 import { PATIENCE_MS, type Program } from './program.ts';
@@ -22,6 +23,14 @@ export interface LibreswanPlace {
   /** The scenario's folder in `libreswan/`: has ipsec.conf. */
   readonly scenario: string;
   readonly shim: string;
+  readonly certificates?: Certificates | undefined;
+}
+
+export interface Certificates {
+  /** PKCS #12 files with its own certificate, key and intermediates. */
+  readonly own: readonly string[];
+  /** Trust anchors, PEM by name. */
+  readonly roots: Readonly<Record<string, string>>;
 }
 
 export class Libreswan {
@@ -40,6 +49,7 @@ export class Libreswan {
     copyFileSync(shim, join(at, 'tmp/shim.so'));
     const initialize = 'mkdir -p /run/pluto; exec /usr/sbin/ipsec initnss';
     execFileSync('chroot', [at, '/bin/bash', '-c', initialize], { stdio: 'pipe', env: { PATH } });
+    if (place.certificates) importCertificates(at, place.certificates);
     const peer = new Libreswan(place, startPluto(place));
     await peer.#answers();
     return peer;
@@ -126,6 +136,19 @@ export class Libreswan {
         throw new Error(`pluto does not start:\n${this.#pluto.lines.slice(-10).join('\n')}`);
       await pause(50);
     }
+  }
+}
+
+function importCertificates(at: string, { own, roots }: Certificates): void {
+  const run = (...args: readonly string[]) => execFileSync('chroot', [at, ...args], { stdio: 'pipe', env: { PATH } });
+  const store = `sql:/${NSS}`;
+  for (const file of own) {
+    copyFileSync(file, join(at, 'tmp/own.p12'));
+    run('/usr/bin/pk12util', '-i', '/tmp/own.p12', '-d', store, '-W', PKCS12_PASSWORD);
+  }
+  for (const [name, pem] of Object.entries(roots)) {
+    writeFileSync(join(at, 'tmp/root.pem'), pem);
+    run('/usr/bin/certutil', '-A', '-d', store, '-n', name, '-t', 'CT,C,C', '-i', '/tmp/root.pem');
   }
 }
 

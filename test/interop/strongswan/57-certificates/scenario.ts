@@ -26,7 +26,7 @@ export const scenario: Scenario = {
           ordinal,
           certificate: { chain: own.certificate + between.certificate, key: own.key },
           authorities: { staff: { 'ca.crt': root.certificate } },
-          settings: { authentication: [{ name: 'staff', method: 'certificate', authorities: ['staff'] }] },
+          settings: { slices: 8, authentication: [{ name: 'staff', method: 'certificate', authorities: ['staff'] }] },
         });
         await peer.initiate(kind);
         const [said = ''] = await peer

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const MAX_DATAGRAMS = 40;
+const MAX_DATAGRAMS = 20;
 const ETHERNET_HEADER = 14;
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;

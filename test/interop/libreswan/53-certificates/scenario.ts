@@ -41,11 +41,29 @@ export const scenario: Scenario = {
         const [before, after] = [await gateway.session(1), await gateway.session(2)];
         assert.deepEqual([after.kind, after.identity, after.inner], ['resumed', before.identity, before.inner]);
       });
-      await lab.step(`${kind}: revoked while connected: the session ends`, async () => {
+      const revoke = async (): Promise<void> => {
         await between.revoke(client[kind]);
-        const closed = gateway.log({ event: 'closed' }).length;
+        const loaded = gateway.log({ msg: 'configured' }).length;
         gateway.writeAuthority('staff', 'between.crl', await between.list());
-        await gateway.logged({ event: 'closed' }, closed + 1);
+        await gateway.logged({ msg: 'configured' }, loaded + 1);
+      };
+      if (kind === 'rsa')
+        await lab.step(`${kind}: revoked while away: the ticket is refused, and so is the full exchange`, async () => {
+          await peer.suspend(kind);
+          await revoke();
+          const said = await peer.fails(kind);
+          assert.match(said, /TICKET_NACK[\s\S]*AUTHENTICATION_FAILED/);
+          await gateway.logged({ event: 'ticket-refused', reason: 'revoked-certificate' });
+          assert.match(JSON.stringify(gateway.log({ event: 'refused', notify: 'AUTHENTICATION_FAILED' })), /revoked/);
+          await peer.must('whack', '--delete', '--name', kind);
+        });
+      else
+        await lab.step(`${kind}: revoked while connected: the session ends`, async () => {
+          await revoke();
+          await gateway.logged({ event: 'closed', why: 'certificate revoked' });
+          await peer.says(/which received Delete\/Notify/);
+        });
+      await lab.step(`${kind}: no session is left`, async () => {
         assert.equal((await gateway.status()).sessions, 0);
       });
       await gateway.kill();

@@ -12,6 +12,7 @@ const REFUSED = {
   stranger: 'unknown-authority',
   'wrong-name': 'wrong-identity',
   revoked: 'revoked',
+  'wrong-usage': 'wrong-usage',
 } as const;
 
 export const scenario: Scenario = {
@@ -66,7 +67,7 @@ export const scenario: Scenario = {
     await lab.step('revoked while connected: the session ends, and there is no other', async () => {
       await between.revoke(good);
       gateway.writeAuthority('staff', 'between.crl', await between.list());
-      await gateway.logged({ event: 'closed' }, failures + 1);
+      await gateway.logged({ event: 'closed', why: 'certificate revoked' });
       await peer.says(/received DELETE for IKE_SA good/);
       assert.notEqual((await peer.tryToInitiate('good')).status, 0);
       assert.equal((await gateway.status()).sessions, 0);

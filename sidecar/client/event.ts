@@ -55,6 +55,10 @@ export type ClientEvent =
     }
   | { readonly name: 'waiting'; readonly waitMs: number }
   | { readonly name: 'rekeyed'; readonly what: 'ike' | 'child' }
+  /** The gateway sends us to another one (RFC 5685). */
+  | { readonly name: 'redirected'; readonly from: string; readonly to: string }
+  /** Our address is another one, and the session went along (RFC 4555). */
+  | { readonly name: 'moved'; readonly from: string; readonly to: string }
   | { readonly name: 'closed'; readonly why: string }
   | { readonly name: 'suspended'; readonly ticket: boolean }
   | {
@@ -106,6 +110,10 @@ function sentence(event: ClientEvent): string {
       return `next attempt in ${duration(event.waitMs)}`;
     case 'rekeyed':
       return event.what === 'ike' ? 'IKE SA rekeyed' : 'child SA rekeyed';
+    case 'redirected':
+      return `sent from ${event.from} to ${event.to}`;
+    case 'moved':
+      return `our address changed from ${event.from} to ${event.to}`;
     case 'closed':
       return `closed: ${event.why}`;
     case 'suspended':

@@ -3,11 +3,13 @@ import { formatAddress } from '../contract/address.ts';
 import { formatIdentity } from '../contract/identity.ts';
 import type { Event } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
+import { splitEndpoint } from '../shell/endpoint.ts';
 import { type Attempt, type Failure, NO_OUTAGE, nextAttempt, withFailure } from './attempts.ts';
 import type { ClientEvent } from './event.ts';
 import { type ClientOptions, dialled } from './options.ts';
 import type { ClientPorts } from './ports.ts';
 import { prefixesOf } from './prefixes.ts';
+import { Redirects } from './redirects.ts';
 import { openSession, type Session, type SessionEnd, type SessionObserver } from './session.ts';
 import type { TicketCustody } from './ticket-custody.ts';
 
@@ -33,6 +35,9 @@ export class Lifeline {
   readonly #hooks: LifelineHooks;
   #session: Session | undefined;
   #lastPort: number | undefined;
+  readonly #redirects = new Redirects();
+  /** The last attempt led to another gateway. */
+  #following = false;
   #outage = NO_OUTAGE;
   #lostAt: number | undefined;
   #stop: Stop | undefined;
@@ -57,7 +62,8 @@ export class Lifeline {
       await this.#pause(attempt.pauseMs);
       if (this.#stop) break;
       const failure = await this.#attempt(attempt);
-      if (this.#options.once && !this.#stop) return failure;
+      if (this.#options.once && !this.#stop && !this.#following) return failure;
+      this.#following = false;
     }
     return undefined;
   }
@@ -76,10 +82,13 @@ export class Lifeline {
   /** Answers what became of it, in the end. */
   async #attempt(attempt: Attempt): Promise<string> {
     const watch = new Watch();
+    const back = attempt.number > 1 && this.#redirects.giveUp();
+    if (back) this.#warn('the gateway that we were sent to does not serve us: back to the one that is configured');
     const session = await this.#open(attempt, watch);
     if (typeof session === 'string') return this.#failed(attempt, 'unanswered', session);
     const began = this.#ports.clock();
     const end = await this.#live(session, attempt);
+    if (watch.redirected !== undefined && !this.#stop) return this.#redirected(watch.redirected, session);
     return end.establishedAt === undefined ? this.#unestablished(attempt, watch, began) : this.#lost(end, end.establishedAt);
   }
 
@@ -98,6 +107,21 @@ export class Lifeline {
     return end;
   }
 
+  /** RFC 5685 §3, §7: at the other gateway, at once, with the same credentials and expectations; so many times and no more. */
+  #redirected(to: string, session: Session): string {
+    const from = session.connection.path.remote;
+    this.#lostAt ??= this.#ports.clock();
+    this.#custody.take(this.#ports.clock());
+    if (!this.#redirects.follow(to, splitEndpoint(from).address, this.#ports.clock())) {
+      this.#warn(`sent from gateway to gateway too often, at last by ${from} to ${to}`);
+      return this.#failed({ number: this.#outage.attempts + 1 }, 'refused', 'redirected too often');
+    }
+    this.#outage = NO_OUTAGE;
+    this.#following = true;
+    this.#tell({ name: 'redirected', from, to });
+    return `redirected to ${to}`;
+  }
+
   async #open(attempt: Attempt, watch: Watch): Promise<Session | string> {
     const { answersEcho } = this.#hooks;
     const observer: SessionObserver = {
@@ -107,7 +131,15 @@ export class Lifeline {
       failed: (error, doing) => this.#warn(`${doing}: ${messageOf(error)}`),
     };
     try {
-      const request = { options: this.#options, ports: this.#ports, observer, answersEcho, not: this.#lastPort };
+      const options = this.#redirects.at(this.#options);
+      const request = {
+        options,
+        redirectedFrom: this.#redirects.from,
+        ports: this.#ports,
+        observer,
+        answersEcho,
+        not: this.#lastPort,
+      };
       return await openSession({ ...request, patienceMs: attempt.patienceMs, entry: attempt.entry });
     } catch (error) {
       this.#warn(messageOf(error));
@@ -131,7 +163,7 @@ export class Lifeline {
     );
   }
 
-  #failed({ number }: Attempt, failure: Failure, why: string): string {
+  #failed({ number }: Pick<Attempt, 'number'>, failure: Failure, why: string): string {
     this.#outage = withFailure(this.#outage, failure);
     return `attempt ${number}: ${why}`;
   }
@@ -172,6 +204,11 @@ export class Lifeline {
       case 'refused':
         watch.refused = `${event.exchange} refused with ${event.notify}`;
         return { name: 'refused', by: event.by, exchange: event.exchange, notify: event.notify, reason: event.reason };
+      case 'moved':
+        return { name: 'moved', from: event.from, to: event.path.local };
+      case 'redirected':
+        watch.redirected = event.to;
+        return undefined;
       case 'ike-rekeyed':
         return { name: 'rekeyed', what: 'ike' };
       case 'child-rekeyed':
@@ -230,6 +267,7 @@ class Watch {
   authenticating = false;
   established = false;
   refused: string | undefined;
+  redirected: string | undefined;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

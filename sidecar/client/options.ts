@@ -81,6 +81,7 @@ export function connectionOf(
     // RFC 7296 §2.19: a client that asks for an address offers everything, and the gateway narrows it to what it assigns.
     localTraffic: [everything(4), everything(6)],
     remoteTraffic: [everything(4), everything(6)],
+    redirects: { from: undefined },
     mobike: true,
     forceEncapsulation: true, // our data plane lives in UDP
     deadPeerMs: Math.floor(deadPeerMs / 2),

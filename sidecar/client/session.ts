@@ -37,6 +37,8 @@ export interface SessionEnd {
 
 export interface SessionRequest {
   readonly options: ClientOptions;
+  /** The gateway's address that sent us to this one, 4 or 16 bytes (RFC 5685 §9.3). */
+  readonly redirectedFrom?: Bytes | undefined;
   readonly ports: ClientPorts;
   readonly observer: SessionObserver;
   /** Answer pings to our inner addresses here. */
@@ -62,7 +64,8 @@ export async function openSession(request: SessionRequest): Promise<Session> {
     onIke: (bytes, path) => session?.receiveIke(bytes, path),
     onEsp: (bytes, path) => session?.receiveEsp(bytes, path),
   });
-  session = new Session(request, socket, connectionOf(options, gateway.host, socket.local, remote));
+  const connection = connectionOf(options, gateway.host, socket.local, remote);
+  session = new Session(request, socket, { ...connection, redirects: { from: request.redirectedFrom } });
   return session;
 }
 

@@ -26,6 +26,8 @@ export interface Connection {
   readonly localTraffic: readonly Selector[];
   readonly remoteTraffic: readonly Selector[];
   readonly tickets: boolean;
+  /** Follow a gateway that sends us elsewhere (RFC 5685); `from`: the address of the one that did. Undefined: never. */
+  readonly redirects: { readonly from: Bytes | undefined } | undefined;
   /** Keep the session when our address changes (RFC 4555), if the gateway can too. */
   readonly mobike: boolean;
   /** Begin without a child, where the gateway can do that (RFC 6023). */

@@ -157,6 +157,8 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
     case 'updateAddresses':
     case 'verifyPath':
       return addressUpdate.initiate(sa, intent.kind, ctx);
+    case 'redirect':
+      return informational.initiateRedirect(sa, ctx);
     case 'disown':
       return informational.initiate(sa, { kind: 'deleteChild', spiIn: intent.spiIn }, ctx);
     default:

@@ -14,6 +14,7 @@ import {
   natOf,
   pathAfterNatDetection,
 } from './first-exchange.ts';
+import { isRedirectable } from './redirect.ts';
 import { type IkeSa, type InitSent, type InPhase, later, type Path, type ResumeSent } from './sa.ts';
 import { hashesOf } from './signature-auth.ts';
 import { event, type Step, which } from './step.ts';
@@ -87,6 +88,7 @@ export function respondHalfOpen(
       fragmentation: canFragment(notifies),
       first: { initiator: datagram, responder: bytes, ni, nr },
       peerHashes: hashesOf(notifies),
+      redirectable: isRedirectable(notifies, ctx),
       ...{ since: ctx.now, until: later(ctx.now, ike.halfOpenMs), moves: 0 },
     },
   };

@@ -246,7 +246,10 @@ export class Gateway {
     this.#addresses.configure(policy.config.pools, policy.config.slices, this.#member.ordinal, new Reader(this.#random(4)).u32());
     this.#spent.configure(policy.config.tickets.maxSpent);
     if (first) return this.#siblings.begin(this.#context(now));
-    this.#siblings.configured(this.#context(now));
+    const ctx = this.#context(now);
+    this.#siblings.configured(ctx);
+    // Sessions that are there go elsewhere too, in the order of their timers.
+    if (policy.config.redirect?.when === 'always') for (const sa of this.#sas.values()) this.#steps.put(sa, ctx);
     return NOTHING;
   }
 

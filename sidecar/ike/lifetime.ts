@@ -2,7 +2,7 @@
 import type { Child } from './child.ts';
 import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
-import { type IkeSa, type InPhase, type Instant, type Intent, inPhase, later, NEVER, ownSpi } from './sa.ts';
+import { type Established, type IkeSa, type InPhase, type Instant, type Intent, inPhase, later, NEVER, ownSpi } from './sa.ts';
 import type { ClosedWhy, Deadline, Step } from './step.ts';
 import { yieldTo } from './succession.ts';
 import { termsOf } from './terms.ts';
@@ -20,6 +20,7 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
   if (phase.name !== 'established') return earliest;
   if (!phase.wanted.some(({ kind }) => kind === 'deleteIke')) consider(phase.reauthenticateBy, 'reauthenticate');
   if (phase.awaited) consider(phase.awaited.until, 'forget a key exchange');
+  if (leaves(phase, ctx)) consider(phase.since, 'redirect');
   consider(phase.rekeyAt, 'rekey the IKE SA');
   for (const child of phase.children) {
     consider(child.rekeyAt, 'rekey a child');
@@ -54,6 +55,10 @@ function unanswered({ phase }: IkeSa): ClosedWhy {
   return phase.name === 'closing' ? phase.why : 'handshake failed';
 }
 
+/** RFC 5685 §5: the policy sends everybody elsewhere, and this client can follow. One whose turn it is already waits for the window. */
+const leaves = ({ redirectable, wanted }: Established, { policy }: Pick<Context, 'policy'>): boolean =>
+  redirectable && policy?.config.redirect?.when === 'always' && !wanted.some(({ kind }) => kind === 'redirect');
+
 function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'> {
   const { phase } = sa;
   const intents: Intent[] = [];
@@ -61,6 +66,7 @@ function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'
   if (phase.reauthenticateBy <= ctx.now) intents.push({ kind: 'deleteIke', why: 'authentication too old' });
   // A list that came after the session revokes it too: looked at whenever time does something to an SA.
   else if (isRevoked(sa, ctx)) intents.push({ kind: 'deleteIke', why: 'certificate revoked' });
+  if (leaves(phase, ctx)) intents.push({ kind: 'redirect' });
   if (phase.rekeyAt <= ctx.now) intents.push({ kind: 'rekeyIke' });
   for (const child of phase.children) intents.push(...childIntents(child, ctx));
   if (isIdle(sa) && livenessAt(sa, ctx) <= ctx.now) intents.push({ kind: 'liveness' });

@@ -160,6 +160,8 @@ export interface HalfOpen extends Secured, Agreeing {
   readonly formerKeys: IkeKeys | undefined;
   /** What a ticket brought; undefined in a full exchange. */
   readonly resumed: TicketState | undefined;
+  /** The client can be sent elsewhere (RFC 5685). */
+  readonly redirectable: boolean;
   readonly since: Instant;
   readonly until: Instant;
   /** How often it was handed to another pod. */
@@ -216,6 +218,8 @@ export interface Established extends Secured {
   readonly inner: readonly Bytes[];
   /** Undefined: one of us does not speak MOBIKE. */
   readonly mobility: Mobility | undefined;
+  /** Gateway: the client can be sent elsewhere (RFC 5685), and was not yet. */
+  readonly redirectable: boolean;
   /** The SA that a resumption replaces: its responder's SPI, and the pod where it lived. */
   readonly replaces: { readonly spiR: string; readonly pod: number | undefined } | undefined;
   /** Identity of the last ticket that we sealed for this SA. */
@@ -307,7 +311,9 @@ export type Intent =
   /** Client: tell the gateway where we are (RFC 4555 §3.5). */
   | { readonly kind: 'updateAddresses' }
   /** Gateway: let the peer show that it receives where it says that it is (RFC 4555 §3.7). */
-  | { readonly kind: 'verifyPath' };
+  | { readonly kind: 'verifyPath' }
+  /** Gateway: send the client elsewhere (RFC 5685 §5), if it can follow. */
+  | { readonly kind: 'redirect' };
 
 export type OwnExchange =
   | { readonly kind: 'newChild'; readonly offer: ChildOffer }
@@ -317,6 +323,7 @@ export type OwnExchange =
   | { readonly kind: 'deleteChild'; readonly spiIn: number }
   | { readonly kind: 'liveness' }
   | { readonly kind: 'requestTicket' }
+  | { readonly kind: 'redirect' }
   /** `path`: where it was first sent. */
   | { readonly kind: 'updateAddresses' | 'verifyPath'; readonly cookie: Bytes; readonly path: Path };
 

@@ -49,6 +49,7 @@ export type ClosedWhy =
   | 'handshake failed'
   | 'handed over'
   | 'address refused'
+  | 'redirected'
   | 'shutdown'
   | 'protocol error'
   | 'internal error';
@@ -102,6 +103,8 @@ export type Event =
   | ({ readonly name: 'ike-rekeyed'; readonly newSpiI: string; readonly newSpiR: string } & Which)
   | ({ readonly name: 'retransmit'; readonly attempt: number } & Which)
   | ({ readonly name: 'moved'; readonly from: string } & Which)
+  /** To another gateway (RFC 5685): a client of ours, or we ourselves; `to` is an address or a name. */
+  | ({ readonly name: 'redirected'; readonly to: string; readonly connection: string | undefined } & Which)
   | { readonly name: 'cookie-demanded'; readonly path: Path }
   | ({ readonly name: 'ticket-sealed'; readonly keyId: string; readonly lifetimeMs: number } & Which)
   | { readonly name: 'ticket-opened'; readonly keyId: string; readonly path: Path }

@@ -24,6 +24,7 @@ const levels: Readonly<Record<Event['name'], Level>> = {
   'ike-rekeyed': 'info',
   retransmit: 'debug',
   moved: 'info',
+  redirected: 'info',
   'cookie-demanded': 'debug',
   'ticket-sealed': 'info',
   'ticket-opened': 'info',
@@ -84,6 +85,8 @@ export function eventLine(event: Event): EventLine | undefined {
       return line(event, 'retransmit', { ...which(event), attempt: event.attempt });
     case 'moved':
       return line(event, 'peer moved', { ...which(event), from: event.from });
+    case 'redirected':
+      return line(event, 'client sent to another gateway', { ...which(event), to: event.to });
     case 'cookie-demanded':
       return line(event, 'cookie demanded', ends(event.path));
     case 'ticket-sealed':

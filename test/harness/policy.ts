@@ -127,6 +127,7 @@ export function connection(part: Partial<Connection> = {}): Connection {
     ...{ addresses: { ipv4: true, ipv6: false }, localTraffic: [everything(4)], remoteTraffic: [everything(4)] },
     ...{
       tickets: true,
+      redirects: { from: undefined },
       mobike: true,
       childless: false,
       forceEncapsulation: false,

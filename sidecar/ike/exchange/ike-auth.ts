@@ -9,6 +9,7 @@ import { admitSession } from '../admission.ts';
 import { authenticate, failed, type Proven, type Who } from '../authentication.ts';
 import { authenticationLifetime, lifetimeGiven } from '../authentication-lifetime.ts';
 import { concludeChild, madeChild, offerChild, offerPayloads } from '../child.ts';
+import { wanting } from '../child-exchange.ts';
 import { askForAddresses, assignedAddresses, assignedResolvers } from '../configuration.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
@@ -17,9 +18,10 @@ import { answeredHandshake, errorOf, hasUnknownError, type Notifies, nameOfNotif
 import { authenticateGateway, proveOurselves } from '../gateway-authentication.ts';
 import { crossedNat, mobilityOf, offersMobility } from '../mobike.ts';
 import { mixedIn } from '../post-quantum-key.ts';
-import { type Established, type InPhase, NEVER } from '../sa.ts';
+import { follow, redirected, redirection, redirectTarget } from '../redirect.ts';
+import { type Established, type Identity, type InPhase, later, NEVER } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
-import { termsOf } from '../terms.ts';
+import { inForce, termsOf } from '../terms.ts';
 import { type EstablishedSa, grantTicket, keepTicket, ticketRequest } from '../ticket-request.ts';
 import { jittered, request as sendRequest } from '../window.ts';
 import { notify, type Payload } from '../wire/payload.ts';
@@ -63,10 +65,12 @@ export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], c
 
 /** The peer has proven who it is: what it asked for in its first IKE_AUTH request is what it gets. */
 export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, ctx: Context): Reply {
+  const elsewhere = sa.phase.redirectable ? redirectTarget(sa.path, ctx) : undefined;
+  if (elsewhere) return sentElsewhere(sa, who, elsewhere, ctx);
   const { ends, tells, proven } = admitSession(sa, who, asked.notifies, ctx);
   // RFC 4555 §3.9
   if (crossedNat(asked.notifies, sa.path)) throw new ProtocolError('abort', Notify.UNEXPECTED_NAT_DETECTED, 'a NAT on the way');
-  const mobility = mobilityOf(asked.notifies);
+  const mobility = mobilityOf(asked.notifies, inForce(ctx).config.mobike);
   const established = establish(sa, { ...who, mobility }, ctx);
   const child = firstChild(established, sa.phase.first, asked, proven, ctx);
   const ticket = grantTicket(child.sa, asked.notifies, ctx);
@@ -91,6 +95,15 @@ export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, c
   return { sa: ticket.sa, ends, tells, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
 }
 
+/** RFC 5685 §6: both are authenticated; the SA has no child, and ends soon. */
+function sentElsewhere(sa: InPhase<'halfOpen'>, who: Who, to: Identity, ctx: Context): Reply {
+  const established = establish(sa, { ...who, mobility: undefined, reauthenticateBy: later(ctx.now, AWAY_MS) }, ctx);
+  const payloads = [{ kind: 'IDr', ...who.local } as const, ...who.proof, redirection(to)];
+  return { sa: established, payloads, outputs: [redirected(to, sa)] };
+}
+/** By then a client that was sent elsewhere has deleted the SA, or never will. */
+const AWAY_MS = 10_000;
+
 /** `sa` is halfOpen or authSent; nothing of its handshake is kept. */
 function establish(
   sa: InPhase<'halfOpen' | 'authSent'>,
@@ -103,6 +116,7 @@ function establish(
     ...{ name: 'established', suite, keys, nat, fragmentation },
     ...{ kind, local, remote, credential, authenticatedAt, reauthenticateBy, mobility, since: ctx.now, heardAt: ctx.now },
     ...{ accounting, postQuantum, rekeyAt: NEVER },
+    redirectable: sa.phase.name === 'halfOpen' && sa.phase.redirectable,
     ...{
       children: [],
       inner: [],
@@ -129,6 +143,9 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const inner = assignedAddresses(answer.cp);
   const mobility = mobilityOf(notifies, phase.connection.mobike);
   const bare = establish(sa, { ...who, mobility }, ctx);
+  // RFC 5685 §6: only now that the gateway has proved itself; the SA with it is deleted.
+  const away = follow(sa, notifies);
+  if (away) return { sa: wanting(bare, { kind: 'deleteIke' }), outputs: [away] };
   const addressed: EstablishedSa = { ...bare, phase: { ...bare.phase, inner } };
   const asked = hasUnknownError(notifies) ? undefined : childOf(answer);
   const child =

@@ -26,6 +26,7 @@ import {
   withCookie,
 } from '../first-exchange.ts';
 import { acceptedIke, chooseIke, demandKe, ikeProposals, offersAdditional } from '../proposal.ts';
+import { followFirst, redirectFirst, redirectOffer } from '../redirect.ts';
 import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
 import { hashesOf, signatureHashes } from '../signature-auth.ts';
 import type { Step } from '../step.ts';
@@ -52,6 +53,7 @@ export function initiate(connection: Connection, handshake: Handshake, ctx: Cont
     ...(offersAdditional(proposals) ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9370 §2.2.1
     ...(connection.authentication.method === 'psk' ? [] : [signatureHashes()]),
     ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
+    ...redirectOffer(connection),
   ];
   const phase = { name: 'initSent', connection, handshake, nonce, ke, retries: 0 } as const;
   return sendFirst(Exchange.IKE_SA_INIT, spiI, phase, payloads, ctx);
@@ -62,6 +64,8 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const { sa: offered, ke, nonce, notifies } = request(message.payloads);
   const demand = demandCookie(message, nonce.data, notifies, path, ctx);
   if (demand) return demand;
+  const elsewhere = redirectFirst(message, nonce.data, notifies, path, ctx);
+  if (elsewhere) return elsewhere;
   admit(path, ctx);
   const intermediate = findNotify(notifies, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED) !== undefined;
   const { algorithms } = config.ike;
@@ -120,6 +124,8 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
 /** No SA in the answer: a cookie to bring back, another group to try, or a refusal. */
 function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step {
   const { phase, spiI } = sa;
+  const elsewhere = followFirst(sa, phase, notifies);
+  if (elsewhere) return elsewhere;
   const retry = { ...phase, retries: phase.retries + 1, handshake: answeredHandshake(phase.handshake) };
   const retriable = phase.retries < MAX_RETRIES;
   const cookie = findNotify(notifies, Notify.COOKIE);

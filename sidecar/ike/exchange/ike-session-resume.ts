@@ -24,6 +24,7 @@ import {
   respondInClear,
   withCookie,
 } from '../first-exchange.ts';
+import { followFirst, redirectFirst, redirectOffer } from '../redirect.ts';
 import type { InPhase, Path } from '../sa.ts';
 import { event, type Output, type Step, type TicketRefusal } from '../step.ts';
 import { inForce } from '../terms.ts';
@@ -45,6 +46,7 @@ export function initiate(connection: Connection, ticket: HeldTicket, ctx: Contex
     { kind: 'NONCE', data: nonce },
     notify(Notify.TICKET_OPAQUE, ticket.ticket),
     ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
+    ...redirectOffer(connection),
   ];
   const phase = { name: 'resumeSent', connection, ticket, handshake: newHandshake(ctx), nonce, retries: 0 } as const;
   return sendFirst(Exchange.IKE_SESSION_RESUME, spiI, phase, payloads, ctx);
@@ -57,6 +59,8 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   // RFC 5723 §9.3: cookies come first, and nothing is kept before the ticket has verified.
   const demand = demandCookie(message, nonce.data, notifies, path, ctx);
   if (demand) return demand;
+  const elsewhere = redirectFirst(message, nonce.data, notifies, path, ctx);
+  if (elsewhere) return elsewhere;
   admit(path, ctx);
   const opened = redeem(ticket.data, ctx);
   if (opened.refused) return refuse(opened, message, path);
@@ -95,6 +99,8 @@ export function conclude(sa: InPhase<'resumeSent'>, message: Message, datagram: 
 /** No nonce in the answer: a cookie to bring back, or the ticket is refused and a full exchange follows (RFC 5723 §4.3.2). */
 function again(sa: InPhase<'resumeSent'>, notifies: Notifies, ctx: Context): Step {
   const { phase, spiI } = sa;
+  const elsewhere = followFirst(sa, phase, notifies);
+  if (elsewhere) return elsewhere;
   const handshake = answeredHandshake(phase.handshake);
   const cookie = findNotify(notifies, Notify.COOKIE);
   if (cookie && phase.retries < MAX_RETRIES) {

@@ -5,10 +5,12 @@
  *                            <--   HDR, SK {[N+,] [D+]}
  */
 import { uninstall } from '../child.ts';
+import { wanting } from '../child-exchange.ts';
 import type { Context } from '../context.ts';
 import { findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { echoCookie2, locate, natQuestion, noticeNat } from '../mobike.ts';
-import { type IkeSa, type InPhase, inPhase, type OwnExchange, type Path } from '../sa.ts';
+import { follow, REDIRECT_GRACE_MS, redirected, redirection, redirectTarget } from '../redirect.ts';
+import { type IkeSa, type InPhase, type Instant, inPhase, later, type OwnExchange, type Path } from '../sa.ts';
 import { type ClosedWhy, event, type Output, type Reply, type Step, which } from '../step.ts';
 import { yieldTo } from '../succession.ts';
 import { type EstablishedSa, grantTicket, keepTicket, revokeTicket, ticketRequest, voidTicket } from '../ticket-request.ts';
@@ -32,6 +34,8 @@ export function respond(
   // RFC 7296 §1.4.1: deleting the IKE SA deletes its children; the response is empty.
   if (deletes.some(({ protocol }) => protocol === Protocol.IKE)) return { ...endedByPeer(sa, ctx), payloads: [] };
   if (!inPhase(sa, 'established')) return { sa, outputs: [], payloads: echoCookie2(notifies) };
+  const away = follow(sa, notifies);
+  if (away) return { ...leave(sa), outputs: [away], payloads: echoCookie2(notifies) };
   const located = locate(sa, notifies, from, ctx);
   const removed = deleteChildren(located.sa, deletes.flatMap(espSpis));
   const ticket = grantTicket(removed.sa, notifies, ctx);
@@ -41,6 +45,15 @@ export function respond(
     outputs: [...located.outputs, ...removed.outputs, ...ticket.outputs],
   };
 }
+
+/**
+ * RFC 5685 §5: the client goes to another gateway, and "SHOULD delete" the SA. With tickets it lets the SA lapse instead, since a
+ * DELETE would void the ticket that brings it there at once (RFC 5723 §6.2); the gateway ends it after a while.
+ */
+const leave = (sa: EstablishedSa): Step =>
+  sa.connection?.tickets
+    ? { sa: undefined, closes: 'redirected', outputs: [] }
+    : { sa: wanting(sa, { kind: 'deleteIke' }), outputs: [] };
 
 /** RFC 7296 §2.21.2, §2.21.3: with these the IKE SA is gone for the peer, without a Delete payload. */
 const fatalNotify = (notifies: Notifies): PayloadOf<'N'> | undefined =>
@@ -98,7 +111,7 @@ const deletePayload = (spis: readonly number[]): PayloadOf<'D'> => ({
   spis: spis.map(u32Bytes),
 });
 
-type Informational = Extract<OwnExchange, { kind: 'liveness' | 'requestTicket' | 'deleteChild' }>;
+type Informational = Extract<OwnExchange, { kind: 'liveness' | 'requestTicket' | 'deleteChild' | 'redirect' }>;
 
 export function initiate(sa: EstablishedSa, exchange: Informational, ctx: Context): Step {
   return sendRequest({ ...sa, phase: { ...sa.phase, exchange } }, Exchange.INFORMATIONAL, requestOf(sa, exchange, ctx), ctx);
@@ -112,8 +125,27 @@ function requestOf(sa: EstablishedSa, exchange: Informational, ctx: Context): Pa
       return ticketRequest(true);
     case 'deleteChild':
       return [deletePayload([exchange.spiIn])];
+    case 'redirect': {
+      const to = redirectTarget(sa.path, ctx, true);
+      return to ? [redirection(to)] : [];
+    }
   }
 }
+
+/** Sends the client elsewhere, once, if it can follow (RFC 5685 §5). */
+export function initiateRedirect(sa: InPhase<'established'>, ctx: Context): Step {
+  const to = sa.phase.redirectable && !sa.connection ? redirectTarget(sa.path, ctx, true) : undefined;
+  const told = { ...sa, phase: { ...sa.phase, redirectable: false } };
+  if (!to) return { sa: told, outputs: [] };
+  const step = initiate(told, { kind: 'redirect' }, ctx);
+  return { ...step, outputs: [...step.outputs, redirected(to, sa)] };
+}
+
+/** RFC 5685 §5: "it should allow sufficient time for the client". */
+const endingBy = (sa: InPhase<'established'>, at: Instant): InPhase<'established'> => ({
+  ...sa,
+  phase: { ...sa.phase, reauthenticateBy: at < sa.phase.reauthenticateBy ? at : sa.phase.reauthenticateBy },
+});
 
 /** Ends the IKE SA: its children stop at once, the SA itself when the peer has answered. */
 export function initiateEnd(sa: EstablishedSa, why: ClosedWhy, ctx: Context): Step {
@@ -134,6 +166,8 @@ export function conclude(sa: InPhase<'established'>, exchange: Informational, pa
       return { sa, outputs: keepTicket(sa, notifies, ctx) };
     case 'deleteChild':
       return deleted(sa, exchange.spiIn);
+    case 'redirect':
+      return { sa: endingBy(sa, later(ctx.now, REDIRECT_GRACE_MS)), outputs: [] };
   }
 }
 

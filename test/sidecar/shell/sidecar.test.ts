@@ -95,6 +95,7 @@ class Client {
       localTraffic: [EVERYTHING],
       remoteTraffic: [EVERYTHING],
       tickets: true,
+      redirects: { from: undefined },
       mobike: true,
       childless: false,
       forceEncapsulation: true,

@@ -252,7 +252,7 @@ describe('IKE_SESSION_RESUME, the initiator', () => {
     const { client, first, ticket, peer } = returning();
     // HDR(A,0), Ni, N(TICKET_OPAQUE), N(NAT_DETECTION_*), N(IKEV2_FRAGMENTATION_SUPPORTED)  -->
     const request = decode(first);
-    assert.deepEqual(kinds(request), ['NONCE', 'N', 'N', 'N', 'N']);
+    assert.deepEqual(kinds(request), ['NONCE', 'N', 'N', 'N', 'N', 'N']);
     assert.deepEqual(notifyData(request, Notify.TICKET_OPAQUE), ticket.ticket);
     assert.deepEqual(
       [request.exchange, request.spiR, request.messageId, request.initiator],

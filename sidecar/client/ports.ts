@@ -14,6 +14,8 @@ export interface ClientPorts {
   readonly after: After;
   /** One address of the host, of the version of IP that `source` has, if there is one. @throws Error when it has none. */
   readonly resolve: (host: string, source: string | undefined) => Promise<string>;
+  /** Our address on the way to that; undefined where nothing ever changes. @throws Error when no route leads there. */
+  readonly sourceTowards?: (towards: SocketRequest['towards']) => Promise<string>;
   readonly openSocket: (request: SocketRequest) => Promise<ClientSocket>;
 }
 

@@ -13,6 +13,7 @@ import { Loop } from '../shell/loop.ts';
 import { Keepalive } from './keepalive.ts';
 import { type ClientOptions, connectionOf } from './options.ts';
 import type { ClientPorts, ClientSocket } from './ports.ts';
+import { Roaming } from './roaming.ts';
 
 /** RFC 7296 §3.1: where a header has its exchange type. */
 const EXCHANGE_AT = 18;
@@ -73,11 +74,13 @@ export class Session {
   readonly connection: Connection;
   readonly ended: Promise<SessionEnd>;
   readonly #request: SessionRequest;
-  readonly #socket: ClientSocket;
+  #socket: ClientSocket;
   readonly #core: Gateway;
   readonly #dataplane: UserspaceDataplane;
   readonly #loop: Loop;
   readonly #keepalive: Keepalive;
+  readonly #roaming: Roaming;
+  #moves = 0;
   readonly #end = Promise.withResolvers<SessionEnd>();
   readonly #timers = new Map<'patience' | 'doubt', () => void>();
   #why: SessionEnd['why'] = 'unanswered';
@@ -100,7 +103,12 @@ export class Session {
       send: (packet, path) => this.#sendEsp(packet, path),
       deliver: observer.inner,
     });
-    this.#keepalive = new Keepalive(ports, options.keepaliveMs, () => socket.sendKeepalive(connection.natPath));
+    this.#keepalive = new Keepalive(ports, options.keepaliveMs, () => this.#socket.sendKeepalive(connection.natPath));
+    this.#roaming = new Roaming(ports, {
+      towards: splitEndpoint(connection.path.remote),
+      local: () => splitEndpoint(this.#socket.local).address,
+      moved: () => this.#roam(),
+    });
     this.#loop = new Loop({
       ...{ clock, after, dataplane: this.#dataplane, failed: observer.failed },
       core: {
@@ -151,6 +159,7 @@ export class Session {
     this.#over = true;
     this.#loop.stop();
     this.#keepalive.stop();
+    this.#roaming.stop();
     for (const cancel of this.#timers.values()) cancel();
     this.#dataplane.close();
     this.#socket.close();
@@ -192,6 +201,7 @@ export class Session {
 
   #observe(event: Event): void {
     if (event.name === 'closed') this.#why = event.why;
+    if (event.name === 'moved') this.#moves += 1;
     if (event.name === 'established') this.#establish(event.inner);
     this.#request.observer.event(event);
   }
@@ -202,6 +212,7 @@ export class Session {
     this.#heard();
     this.#cancel('patience');
     this.#keepalive.start();
+    if (this.#request.options.source === undefined) this.#roaming.start();
   }
 
   #settle(): void {
@@ -210,6 +221,23 @@ export class Session {
     if (sessions.length === 0) this.abandon(this.#why);
     // RFC 7296 §1.2: an IKE SA may come to be without its child; to a client it is of no use.
     else if (sessions.every(({ phase, children }) => phase === 'established' && children.length === 0)) this.#refuseChildless();
+  }
+
+  /** From another address of ours: the session goes along (RFC 4555), or ends so that a ticket brings it back. */
+  async #roam(): Promise<void> {
+    const { ports, options } = this.#request;
+    const { natPath, path } = this.connection;
+    const socket = await ports.openSocket({
+      ...{ source: undefined, not: undefined, natPort: options.gateway.natPort, towards: splitEndpoint(path.remote) },
+      onIke: (bytes, way) => this.receiveIke(bytes, way),
+      onEsp: (packet, way) => this.receiveEsp(packet, way),
+    });
+    if (this.#over) return socket.close();
+    this.#socket.close();
+    this.#socket = socket;
+    const before = this.#moves;
+    this.#loop.handle({ type: 'roam', path: { local: socket.local, remote: natPath.remote } });
+    if (this.#moves === before) this.abandon('peer dead');
   }
 
   #refuseChildless(): void {

@@ -67,7 +67,7 @@ async function bind(source: string): Promise<Socket> {
 }
 
 /** Connecting a UDP socket sends nothing; it only asks the routes. */
-async function addressTowards({ address, port }: SocketRequest['towards']): Promise<string> {
+export async function addressTowards({ address, port }: SocketRequest['towards']): Promise<string> {
   const probe = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   try {
     await connected(probe, address, port);

@@ -9,14 +9,22 @@ import { systemClock } from '../shell/clock.ts';
 import { systemAfter } from '../shell/loop.ts';
 import { pooledRandom } from '../shell/random.ts';
 import type { ClientPorts } from './ports.ts';
-import { openSocket } from './socket.ts';
+import { addressTowards, openSocket } from './socket.ts';
 
 /** @throws Error when an algorithm of the provider gives a wrong answer. */
 export function systemPorts(provider: Cryptography['name'] = 'auto'): ClientPorts {
   const crypto = cryptography(provider);
   selfTest(crypto);
   return {
-    ...{ crypto, openSocket, resolve, after: systemAfter, random: pooledRandom(), clock: systemClock() },
+    ...{
+      crypto,
+      openSocket,
+      resolve,
+      sourceTowards: addressTowards,
+      after: systemAfter,
+      random: pooledRandom(),
+      clock: systemClock(),
+    },
     ticks: () => performance.now(),
   };
 }

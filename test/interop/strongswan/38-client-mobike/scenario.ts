@@ -10,7 +10,12 @@ export const scenario: Scenario = {
   async run(lab) {
     await lab.responder.must('ip', 'address', 'add', `${BEHIND}/32`, 'dev', 'lo');
     const peer = await lab.strongSwan('responder');
-    await lab.initiator.must('sysctl', '-w', 'net.ipv4.conf.all.promote_secondaries=1', 'net.ipv4.conf.outer.promote_secondaries=1');
+    await lab.initiator.must(
+      'sysctl',
+      '-w',
+      'net.ipv4.conf.all.promote_secondaries=1',
+      'net.ipv4.conf.outer.promote_secondaries=1',
+    );
     const client = lab.client('--tun', 'vpn0');
     await client.tells('established');
     await lab.eventually(() => lab.initiator.must('ip', 'route', 'get', BEHIND));

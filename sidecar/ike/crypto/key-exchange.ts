@@ -1,4 +1,4 @@
-/** Key exchange methods by IANA number: MODP (RFC 3526), ECP (RFC 5903), Curve25519 (RFC 8031), ML-KEM (FIPS 203, draft-ietf-ipsecme-ikev2-mlkem). */
+/** Key exchange methods by IANA number: MODP (RFC 2409, RFC 3526), ECP (RFC 5903), Curve25519 (RFC 8031), ML-KEM (FIPS 203, draft-ietf-ipsecme-ikev2-mlkem). */
 import { ProtocolError } from '../error.ts';
 import { type Bytes, concat, hex } from '../wire/bytes.ts';
 import { Ke } from '../wire/registry.ts';
@@ -9,6 +9,8 @@ import type { Curve, Group, Groups, Kem, Modp } from './provider.ts';
 type Random = (length: number) => Bytes;
 
 export const keyExchanges = (groups: Groups): readonly KeyExchange[] => [
+  // RFC 8247 §2.4: within reach of some; for clients that have nothing better, and policies that name it.
+  modp(Ke.MODP_1024, 'modp2', 128, 32, groups),
   modp(Ke.MODP_2048, 'modp14', 256, 32, groups),
   modp(Ke.MODP_3072, 'modp15', 384, 40, groups),
   modp(Ke.MODP_4096, 'modp16', 512, 48, groups),

@@ -1,7 +1,12 @@
-/** The primes of the MODP groups 14, 15 and 16 (RFC 3526 §3–§5): 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c). The generator is 2. */
+/** The primes of the MODP groups 2 (RFC 2409 §6.2), 14, 15 and 16 (RFC 3526 §3–§5): 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c). The generator is 2. */
 import type { Modp } from './provider.ts';
 
 export const modpPrimes: Readonly<Record<Modp, bigint>> = {
+  modp2: BigInt(
+    '0xffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd' +
+      'ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed' +
+      'ee386bfb5a899fa5ae9f24117c4b1fe649286651ece65381ffffffffffffffff',
+  ),
   modp14: BigInt(
     '0xffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd' +
       'ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed' +

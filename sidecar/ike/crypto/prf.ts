@@ -10,6 +10,8 @@ export const prfs = (hashing: Hashing): readonly Prf[] => [
   hmacPrf(hashing, registry.Prf.HMAC_SHA2_256, 'sha256', 32),
   hmacPrf(hashing, registry.Prf.HMAC_SHA2_384, 'sha384', 48),
   hmacPrf(hashing, registry.Prf.HMAC_SHA2_512, 'sha512', 64),
+  // RFC 8247 §2.2: for clients that have nothing better, and policies that name it.
+  hmacPrf(hashing, registry.Prf.HMAC_SHA1, 'sha1', 20),
 ];
 
 function hmacPrf(hashing: Hashing, id: number, hash: Hash, length: number): Prf {

@@ -3,7 +3,7 @@ import type { Bytes } from '../wire/bytes.ts';
 import type { KeyForm } from './key-form.ts';
 import type { SignatureScheme } from './signature.ts';
 
-export type Hash = 'sha256' | 'sha384' | 'sha512';
+export type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
 export interface Hashing {
   sha1(data: Bytes): Bytes;
@@ -57,7 +57,7 @@ export interface Kem {
 }
 
 export type Curve = 'P-256' | 'P-384' | 'P-521';
-export type Modp = 'modp14' | 'modp15' | 'modp16';
+export type Modp = 'modp2' | 'modp14' | 'modp15' | 'modp16';
 export type MlKem = 'ML-KEM-512' | 'ML-KEM-768' | 'ML-KEM-1024';
 
 export interface Groups {

@@ -121,6 +121,8 @@ const questions: readonly Question[] = [
     Prf.HMAC_SHA2_512,
     '164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737',
   ),
+  prf('PRF_HMAC_SHA1', Prf.HMAC_SHA1, 'effcdf6ae5eb2fa2d27416d5f184df9c259a7c79'),
+  integrity('AUTH_HMAC_SHA1_96', Integ.HMAC_SHA1_96, 'effcdf6ae5eb2fa2d27416d5'),
   integrity('AUTH_HMAC_SHA2_256_128', Integ.HMAC_SHA2_256_128, '5bdcc146bf60754e6a042426089575c7'),
   integrity('AUTH_HMAC_SHA2_384_192', Integ.HMAC_SHA2_384_192, 'af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47'),
   integrity(
@@ -148,6 +150,7 @@ const questions: readonly Question[] = [
   ),
   encryption('ENCR_AES_CBC (128)', Encr.AES_CBC, 128, '9e3c311788a3dae7a3a6018da2c98cc657fe760cbdc064f264915e161986bc16'),
   encryption('ENCR_AES_CBC (256)', Encr.AES_CBC, 256, '72d75c294159fac28a43f67c6e07ee4b54e7eaf91f19807badff78d303590a26'),
+  keyExchange('MODP 1024', Ke.MODP_1024, 'e76a1b3bb88e03d565770c5d2eb02aed'),
   keyExchange('MODP 2048', Ke.MODP_2048, '4bc307b0db6f7323ba48b13a93e00c72'),
   keyExchange('MODP 3072', Ke.MODP_3072, '0ca1c5b934b09f50175b41d1547a8a26'),
   keyExchange('MODP 4096', Ke.MODP_4096, 'b0c518fbf9a53ff0dbc3a17ad01e8328'),

@@ -130,6 +130,7 @@ export type Integ = (typeof Integ)[keyof typeof Integ];
 /** Key exchange methods: RFC 7296 §3.3.2 (there: Diffie-Hellman groups), RFC 5903, RFC 8031. */
 export const Ke = {
   NONE: 0,
+  MODP_1024: 2,
   MODP_2048: 14,
   MODP_3072: 15,
   MODP_4096: 16,

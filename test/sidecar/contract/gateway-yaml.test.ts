@@ -9,6 +9,7 @@ import type { Algorithms, GatewayConfig } from '../../../sidecar/contract/gatewa
 import { encodeGatewayConfig, parseGatewayConfig } from '../../../sidecar/contract/gateway-yaml.ts';
 import { parseIdentity } from '../../../sidecar/contract/identity.ts';
 import { formatProblem } from '../../../sidecar/contract/problem.ts';
+import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';
 
 const MINIMAL = `name: default/office
 audience: 6f1c
@@ -53,6 +54,13 @@ describe('gateway.yaml', () => {
       assert.ok([...algorithms.integrity, ...algorithms.prf, ...algorithms.keyExchange].every((id) => id !== 2));
     const { integrity, prf, keyExchange } = named.value.ike.algorithms;
     assert.deepEqual({ integrity, prf, keyExchange }, legacy);
+  });
+
+  it('names no algorithm that the cryptography lacks', () => {
+    const { prf, integrity, encryption, keyExchange } = cryptography('auto');
+    assert.ok(Object.values(PRF).every((id) => prf(id)) && Object.values(INTEGRITY).every((id) => integrity(id)));
+    assert.ok(Object.values(ENCRYPTION).every(({ id, keyBits }) => encryption(id, keyBits)));
+    assert.ok([...Object.values(KEY_EXCHANGE), ...Object.values(ADDITIONAL_KEY_EXCHANGE)].every((id) => keyExchange(id)));
   });
 
   it('is refused wherever it is cut off', () => {

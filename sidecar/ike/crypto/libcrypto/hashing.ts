@@ -27,7 +27,7 @@ function hmacsOf(library: Library): Readonly<Record<Hash, Hmac>> {
     done(setParameters(context, textParameter('digest', digest)), digest);
     return (key, data) => compute(calls, context, key, data, length);
   };
-  return { sha256: hmac('SHA256', 32), sha384: hmac('SHA384', 48), sha512: hmac('SHA512', 64) };
+  return { sha1: hmac('SHA1', 20), sha256: hmac('SHA256', 32), sha384: hmac('SHA384', 48), sha512: hmac('SHA512', 64) };
 }
 
 type Calls = Readonly<Record<'init' | 'update' | 'final', Call<number>>>;

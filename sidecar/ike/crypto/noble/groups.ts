@@ -12,7 +12,12 @@ export const groups: Groups = {
     agree: (secret, _own, peerValue) => x25519.getSharedSecret(secret, peerValue),
   },
   ecp: { 'P-256': ecpGroup(p256), 'P-384': ecpGroup(p384), 'P-521': ecpGroup(p521) },
-  modp: { modp14: modpGroup('modp14'), modp15: modpGroup('modp15'), modp16: modpGroup('modp16') },
+  modp: {
+    modp2: modpGroup('modp2'),
+    modp14: modpGroup('modp14'),
+    modp15: modpGroup('modp15'),
+    modp16: modpGroup('modp16'),
+  },
   mlKem: openssl.mlKem,
 };
 

@@ -5,7 +5,7 @@ import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
 import type { Hashing } from '../provider.ts';
 
-const hashes = { sha256, sha384, sha512 };
+const hashes = { sha1, sha256, sha384, sha512 };
 
 export const hashing: Hashing = {
   sha1: (data) => sha1(data),

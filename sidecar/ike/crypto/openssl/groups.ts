@@ -16,7 +16,12 @@ export const groups: Groups = {
     },
   },
   ecp: { 'P-256': ecpGroup('P-256'), 'P-384': ecpGroup('P-384'), 'P-521': ecpGroup('P-521') },
-  modp: { modp14: modpGroup('modp14'), modp15: modpGroup('modp15'), modp16: modpGroup('modp16') },
+  modp: {
+    modp2: modpGroup('modp2'),
+    modp14: modpGroup('modp14'),
+    modp15: modpGroup('modp15'),
+    modp16: modpGroup('modp16'),
+  },
   mlKem: { 'ML-KEM-512': mlKem('ML-KEM-512'), 'ML-KEM-768': mlKem('ML-KEM-768'), 'ML-KEM-1024': mlKem('ML-KEM-1024') },
 };
 

@@ -14,7 +14,7 @@ const curves = { 'ecdh-p256': 19, 'ecdh-p384': 20, 'ecdh-p521': 21 } as const;
 const secretLengths: Readonly<Record<number, number>> = { 14: 32, 15: 40, 16: 48, 19: 32, 20: 48, 21: 66, 31: 32 };
 const publicLengths: Readonly<Record<number, number>> = { 14: 256, 15: 384, 16: 512, 19: 64, 20: 96, 21: 132, 31: 32 };
 const groups = Object.keys(publicLengths).map(Number);
-const modps = { 14: modpPrimes.modp14, 15: modpPrimes.modp15, 16: modpPrimes.modp16 } as const;
+const modps = { 2: modpPrimes.modp2, 14: modpPrimes.modp14, 15: modpPrimes.modp15, 16: modpPrimes.modp16 } as const;
 
 interface RfcVector {
   readonly name: string;
@@ -200,6 +200,7 @@ describe('the primes of RFC 3526', () => {
 
   it('are 2^n - 2^(n-64) - 1 + 2^64 (floor (2^(n-130) pi) + c)', () => {
     for (const [bits, c, prime] of [
+      [1024n, 129093n, modpPrimes.modp2],
       [2048n, 124476n, modpPrimes.modp14],
       [3072n, 1690314n, modpPrimes.modp15],
       [4096n, 240904n, modpPrimes.modp16],

@@ -73,6 +73,8 @@ export type Event =
       /** Undefined on the responder's side. */
       readonly roundTrips: number | undefined;
       readonly keyExchanges: number;
+      /** No quantum computer breaks what the keys came of. */
+      readonly postQuantum: boolean;
       readonly connection: string | undefined;
       /** Undefined where nobody counts, and on the initiator's side. */
       readonly accounting: Accounting | undefined;

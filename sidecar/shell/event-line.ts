@@ -52,6 +52,7 @@ export function eventLine(event: Event): EventLine | undefined {
         kind: event.kind,
         identity: formatIdentity(event.remote),
         inner: event.inner.map(formatAddress),
+        postQuantum: event.postQuantum,
         durationMs: event.durationMs,
       });
     case 'refused':

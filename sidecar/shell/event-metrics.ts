@@ -41,6 +41,7 @@ export class EventMetrics {
   readonly #counters: Readonly<Record<'retransmits' | 'cookies' | 'rekeys' | 'moves' | 'errors' | 'addresses', Counter>>;
   readonly #refusals: Counter<'by' | 'notify'>;
   readonly #drops: Counter<'reason'>;
+  readonly #established: Counter<'post_quantum'>;
   readonly #closed: Counter<'why'>;
   readonly #handOffs: Counter<'outcome'>;
   /** Handshakes under way, by our SPI; as many as the core allows half-open SAs. */
@@ -68,6 +69,11 @@ export class EventMetrics {
     this.#opened = counter('tickets_opened_total', 'Tickets accepted, by the key that sealed them.', 'key_id');
     this.#refusals = counter('refusals_total', 'Exchanges refused with an error notification.', 'by', 'notify');
     this.#drops = counter('dropped_datagrams_total', 'IKE datagrams that got no answer.', 'reason');
+    this.#established = counter(
+      'sessions_established_total',
+      'Sessions, by whether their keys are safe from quantum computers.',
+      'post_quantum',
+    );
     this.#closed = counter('sessions_closed_total', 'Established sessions that ended.', 'why');
     this.#handOffs = counter(
       'hand_offs_total',
@@ -93,6 +99,7 @@ export class EventMetrics {
       case 'established':
         this.#underWay.delete(event.spiR);
         this.#handshakes.inc({ kind: event.kind, outcome: 'established' });
+        this.#established.inc({ post_quantum: event.postQuantum ? 'yes' : 'no' });
         this.#durations.observe({ kind: event.kind }, event.durationMs / 1_000);
         if (event.kind === 'resumed') this.#resumptions.inc({ outcome: 'resumed' });
         break;
@@ -174,6 +181,7 @@ export class EventMetrics {
       for (const outcome of OUTCOMES) this.#handshakes.inc({ kind, outcome }, 0);
     }
     for (const outcome of ['resumed', ...Object.keys(REFUSALS)]) this.#resumptions.inc({ outcome }, 0);
+    for (const answer of ['yes', 'no']) this.#established.inc({ post_quantum: answer }, 0);
     for (const reason of Object.keys(DROPS)) this.#drops.inc({ reason }, 0);
     for (const outcome of ['given', 'taken', 'gone', 'silent', 'unreadable', 'crowded']) this.#handOffs.inc({ outcome }, 0);
   }

@@ -90,7 +90,7 @@ export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, c
       keyExchanges: sa.phase.resumed ? 0 : 1 + (sa.phase.first.intermediate?.exchanges ?? 0),
     },
     ...{ connection: undefined, accounting: who.accounting, authenticatedAt: who.authenticatedAt },
-    ...{ rule: who.rule.name, resolvers: undefined, ...which(sa) },
+    ...{ postQuantum: who.postQuantum, rule: who.rule.name, resolvers: undefined, ...which(sa) },
   });
   return { sa: ticket.sa, ends, tells, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
 }
@@ -156,7 +156,7 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const { began, roundTrips, keyExchanges } = answeredHandshake(phase.handshake);
   const news = event({
     ...{ name: 'established', kind: who.kind, local: who.local, remote: who.remote, inner, durationMs: ctx.now - began },
-    ...{ roundTrips, keyExchanges, connection: connection.name, rule: undefined },
+    ...{ roundTrips, keyExchanges, postQuantum: who.postQuantum, connection: connection.name, rule: undefined },
     ...{ accounting: undefined, authenticatedAt: who.authenticatedAt },
     ...{ resolvers: assignedResolvers(answer.cp), ...which(sa) },
   });

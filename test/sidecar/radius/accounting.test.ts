@@ -75,7 +75,7 @@ class Counted {
 }
 
 const established = (interimMs?: number, more: Partial<Extract<Event, { name: 'established' }>> = {}): Event => ({
-  ...{ rule: 'radius', resolvers: undefined },
+  ...{ rule: 'radius', resolvers: undefined, postQuantum: false },
   ...{ name: 'established', kind: 'full', local: parseIdentity('vpn.example.com'), remote: parseIdentity('alice@example.com') },
   ...{ inner: [Uint8Array.of(10, 8, 0, 2)], durationMs: 40, roundTrips: undefined, keyExchanges: 0, connection: undefined },
   ...{

@@ -15,7 +15,7 @@ const alice = parseIdentity('alice@example.com');
 const halfOpen = (kind: 'full' | 'resumed'): Event => ({ name: 'half-open', kind, ...which });
 const established = (kind: 'full' | 'resumed'): Event => ({
   ...{ name: 'established', kind, local: parseIdentity('vpn.example.com'), remote: alice, inner: [Uint8Array.of(10, 8, 0, 2)] },
-  ...{ accounting: undefined, authenticatedAt: 0 as Instant, rule: 'psk', resolvers: undefined },
+  ...{ accounting: undefined, authenticatedAt: 0 as Instant, rule: 'psk', resolvers: undefined, postQuantum: false },
   ...{ durationMs: 40, roundTrips: undefined, keyExchanges: 0, connection: undefined, ...which },
 });
 const closed = (why: ClosedWhy, remote: typeof alice | undefined): Event => ({
@@ -65,6 +65,7 @@ describe('metrics', () => {
     assert.equal(of('rekindle_handshakes_total{kind="full",outcome="failed"}'), '0');
     assert.equal(of('rekindle_resumptions_total{outcome="resumed"}'), '1');
     assert.equal(of('rekindle_sessions_closed_total{why="deleted_by_peer"}'), '1');
+    assert.equal(of('rekindle_sessions_established_total{post_quantum="no"}'), '2');
     assert.equal(of('rekindle_hand_offs_total{outcome="given"}'), '2');
     assert.equal(of('rekindle_handshake_duration_seconds_sum{kind="full"}'), '0.04');
     assert.equal(of('rekindle_handshake_duration_seconds_bucket{le="0.05",kind="resumed"}'), '1');
@@ -136,7 +137,7 @@ describe('the log of events', () => {
       {
         ...{ level: 'info', time: '', event: 'established', msg: 'session established' },
         ...{ peer: path.remote, local: path.local, spiI: which.spiI, spiR: which.spiR },
-        ...{ kind: 'resumed', identity: 'alice@example.com', inner: ['10.8.0.2'], durationMs: 40 },
+        ...{ kind: 'resumed', identity: 'alice@example.com', inner: ['10.8.0.2'], postQuantum: false, durationMs: 40 },
       },
     );
   });

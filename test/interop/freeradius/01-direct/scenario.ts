@@ -112,7 +112,14 @@ function session(accounting: { class: Uint8Array; interimMs: number | undefined 
     {
       ...{ name: 'established', kind: 'full', local: parseIdentity('vpn.example.com'), remote, accounting },
       ...{ inner: [Uint8Array.of(10, 8, 0, 77)], durationMs: 40, roundTrips: undefined, keyExchanges: 1 },
-      ...{ connection: undefined, rule: 'staff', resolvers: undefined, authenticatedAt: Date.now() as Instant, ...which },
+      ...{
+        connection: undefined,
+        rule: 'staff',
+        resolvers: undefined,
+        postQuantum: false,
+        authenticatedAt: Date.now() as Instant,
+        ...which,
+      },
     },
     { name: 'child-installed', spiIn: 700, ...which },
     { name: 'closed', why: 'deleted by peer', remote, connection: undefined, ...which },

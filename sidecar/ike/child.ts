@@ -11,7 +11,7 @@ import type { SecuredSa } from './protection.ts';
 import { type Established, type IkeSa, type Instant, type KeyPair, NEVER, type Path } from './sa.ts';
 import { event, type Output, which } from './step.ts';
 import { routesOf, termsOf } from './terms.ts';
-import { addressSelector, contains, narrow, prefixSelector } from './traffic.ts';
+import { addressSelector, contains, narrow, prefixSelectors } from './traffic.ts';
 import { jittered } from './window.ts';
 import { type Bytes, u32Bytes } from './wire/bytes.ts';
 import type { Payload, PayloadOf, Proposal } from './wire/payload.ts';
@@ -192,7 +192,7 @@ export function trafficOf(sa: IkeSa & { readonly phase: Established }, ctx: Cont
   const inner = sa.phase.inner.map(addressSelector);
   const { connection } = sa;
   if (!connection) {
-    const routes = routesOf(sa, ctx).map(prefixSelector);
+    const routes = prefixSelectors(routesOf(sa, ctx));
     return { local: routes.filter(({ start }) => inner.some((one) => one.start.length === start.length)), remote: inner };
   }
   return { local: inner.length > 0 ? inner : connection.localTraffic, remote: connection.remoteTraffic };

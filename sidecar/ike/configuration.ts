@@ -3,7 +3,7 @@
 import { ruleOf } from './authentication-rule.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
-import { parseAddress, parsePrefix } from './ip-address.ts';
+import { parseAddresses, parsePrefixes } from './ip-address.ts';
 import { inForce, routesOf } from './terms.ts';
 import type { EstablishedSa } from './ticket-request.ts';
 import { type Bytes, concat, EMPTY, utf8 } from './wire/bytes.ts';
@@ -117,8 +117,7 @@ const addressAttribute = (address: Bytes): Attribute =>
 function dnsAttributes(inner: readonly Bytes[], asked: PayloadOf<'CP'>, sa: EstablishedSa, ctx: Context): Attribute[] {
   const { config } = inForce(ctx);
   const rule = ruleOf(sa, config);
-  const servers = (rule?.dns ?? config.dns)
-    .map(parseAddress)
+  const servers = parseAddresses(rule?.dns ?? config.dns)
     .filter((server) => inner.some(({ length }) => length === server.length))
     .map((value) => ({ type: value.length === 4 ? CfgAttribute.INTERNAL_IP4_DNS : CfgAttribute.INTERNAL_IP6_DNS, value }));
   // RFC 8598 §3.1, §4.1: domains only to who asks for them, and never without a server that resolves them.
@@ -128,9 +127,7 @@ function dnsAttributes(inner: readonly Bytes[], asked: PayloadOf<'CP'>, sa: Esta
 }
 
 function subnetAttributes(inner: readonly Bytes[], sa: EstablishedSa, ctx: Context): Attribute[] {
-  const prefixes = routesOf(sa, ctx)
-    .map(parsePrefix)
-    .filter(({ bytes }) => inner.some(({ length }) => length === bytes.length));
+  const prefixes = parsePrefixes(routesOf(sa, ctx)).filter(({ bytes }) => inner.some(({ length }) => length === bytes.length));
   return prefixes.map(({ bytes, length }) =>
     bytes.length === 4
       ? { type: CfgAttribute.INTERNAL_IP4_SUBNET, value: concat(bytes, mask(length)) }

@@ -27,6 +27,21 @@ export function parsePrefix(cidr: string): Prefix {
   return { bytes, length };
 }
 
+/** Lists of a configuration, each parsed once for as long as it is in force. @throws RangeError */
+export const parseAddresses = perList(parseAddress);
+export const parsePrefixes = perList(parsePrefix);
+
+export function perList<T>(parse: (text: string) => T): (texts: readonly string[]) => readonly T[] {
+  const parsed = new WeakMap<readonly string[], readonly T[]>();
+  return (texts) => {
+    const known = parsed.get(texts);
+    if (known) return known;
+    const values = texts.map(parse);
+    parsed.set(texts, values);
+    return values;
+  };
+}
+
 /** Of two addresses of one family: below, at or above 0 as the first is lower, equal or higher. */
 export function compareAddresses(left: Bytes, right: Bytes): number {
   for (let at = 0; at < left.length; at++) {

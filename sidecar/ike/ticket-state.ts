@@ -5,7 +5,7 @@ import type { CertificateReference } from './pki/trust.ts';
 import { type Accounting, type Identity, type Instant, later, type ProvenCertificate } from './sa.ts';
 import type { TicketState } from './ticket.ts';
 import { type Bytes, concat, hex, unhex } from './wire/bytes.ts';
-import { decodeCbor, encodeCbor, type Plain } from './wire/cbor.ts';
+import { decodeSealedCbor, encodeCbor, type Plain } from './wire/cbor.ts';
 
 /** Stands before the array, so that a pod of another version can tell that it cannot read it. */
 const LAYOUT = 2;
@@ -39,7 +39,7 @@ export function encodeTicketState(state: TicketState): Bytes {
 
 /** Undefined for another layout: a sibling of another version sealed it. @throws ProtocolError (malformed) */
 export function decodeTicketState(bytes: Bytes): TicketState | undefined {
-  return bytes[0] === LAYOUT ? ticketState(decodeCbor(bytes.subarray(1))) : undefined;
+  return bytes[0] === LAYOUT ? ticketState(decodeSealedCbor(bytes.subarray(1))) : undefined;
 }
 
 function ticketState(plain: Plain): TicketState {

@@ -164,7 +164,15 @@ export function ticketLifetime(
 const MAX_LIFETIME_MS = 0xffff_ffff * 1000;
 
 /** Tells keys apart; it stands only where SK_d stands too. */
-export const pskDigest = (psk: Bytes, crypto: Cryptography): Bytes => crypto.sealing.sha256(concat(PSK, psk)).slice(0, 16);
+export function pskDigest(psk: Bytes, crypto: Cryptography): Bytes {
+  const known = digests.get(psk);
+  if (known) return known;
+  const digest = crypto.sealing.sha256(concat(PSK, psk)).slice(0, 16);
+  digests.set(psk, digest);
+  return digest;
+}
+/** A credential in force is one object for as long as it is. */
+const digests = new WeakMap<Bytes, Bytes>();
 const PSK = utf8('rekindle pre-shared key');
 
 const isStill = (digest: Bytes | undefined, psk: Bytes | undefined, crypto: Cryptography): boolean =>

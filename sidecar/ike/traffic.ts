@@ -1,6 +1,6 @@
 /** Traffic selectors (RFC 7296 §2.9 and §3.13.1): ranges of addresses, protocols and ports, and their intersection. */
 import type { Selector } from '../contract/dataplane.ts';
-import { compareAddresses, type Family, parsePrefix, prefixRange } from './ip-address.ts';
+import { compareAddresses, type Family, parsePrefix, perList, prefixRange } from './ip-address.ts';
 import { type Bytes, equalBytes } from './wire/bytes.ts';
 
 export { formatAddress, parseAddress, parsePrefix } from './ip-address.ts';
@@ -12,6 +12,8 @@ const anyPort = { protocol: 0, startPort: 0, endPort: 0xffff } as const;
 
 /** @throws RangeError for text that is no prefix. */
 export const prefixSelector = (cidr: string): Selector => ({ ...anyPort, ...prefixRange(parsePrefix(cidr)) });
+
+export const prefixSelectors = perList(prefixSelector);
 
 /** One address, 4 or 16 bytes. */
 export const addressSelector = (address: Bytes): Selector => ({ ...anyPort, start: address, end: address });

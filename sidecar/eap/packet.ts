@@ -1,7 +1,7 @@
 /** EAP packets (RFC 3748 §4): a code, an identifier, and in requests and responses a type with its data. */
 
-import { type Bytes, concat, EMPTY, Reader, Writer } from '../ike/wire/bytes.ts';
-import { eapPayload } from '../ike/wire/eap-payload.ts';
+import { type Bytes, concat, EMPTY, Reader } from '../ike/wire/bytes.ts';
+import { eapBody, eapBytes } from '../ike/wire/eap-payload.ts';
 import { EapCode } from '../ike/wire/registry.ts';
 
 export type EapPacket =
@@ -13,7 +13,7 @@ export const EapType = { IDENTITY: 1, NOTIFICATION: 2, NAK: 3, TLS: 13, MSCHAPV2
 
 /** @throws ProtocolError (malformed). */
 export function decodeEap(message: Bytes): EapPacket {
-  const { code, identifier, data } = eapPayload.decode(new Reader(message));
+  const { code, identifier, data } = eapBody(message);
   if (code === EapCode.SUCCESS || code === EapCode.FAILURE) return { code, identifier };
   const r = new Reader(data);
   return { code: code === EapCode.REQUEST ? EapCode.REQUEST : EapCode.RESPONSE, identifier, type: r.u8(), data: r.rest() };
@@ -22,7 +22,5 @@ export function decodeEap(message: Bytes): EapPacket {
 export function encodeEap(packet: EapPacket): Bytes {
   const { code, identifier } = packet;
   const data = 'type' in packet ? concat(Uint8Array.of(packet.type), packet.data) : EMPTY;
-  const w = new Writer(data.length + 4);
-  eapPayload.encode(w, { code, identifier, data });
-  return w.finish();
+  return eapBytes({ code, identifier, data });
 }

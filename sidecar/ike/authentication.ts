@@ -1,7 +1,7 @@
 /** Is the peer of an IKE_AUTH request who it says it is: by a pre-shared key or a certificate (RFC 7296 §2.15), or by a ticket (RFC 5723 §4.3.3). */
 import type { AuthenticationRule } from '../contract/authentication.ts';
 import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
-import { eapRules, ruleAnew, rulesFor } from './authentication-rule.ts';
+import { ruleAnew, rulesFor } from './authentication-rule.ts';
 import { certificatePayloads, presented } from './certificate-payloads.ts';
 import type { Context, OwnCertificate } from './context.ts';
 import { ProtocolError } from './error.ts';
@@ -18,6 +18,8 @@ import { AuthMethod, Notify } from './wire/registry.ts';
 /** Who the peer is, by what it has proven. */
 export interface Who extends Proven {
   readonly rule: AuthenticationRule;
+  /** Inner addresses that whoever authenticated the peer gives it (RADIUS). */
+  readonly granted?: readonly Bytes[];
   /** Our own: AUTH, after certificates where it is a signature. */
   readonly proof: readonly Payload[];
 }
@@ -36,18 +38,13 @@ export interface Claim {
   readonly auth: PayloadOf<'AUTH'> | undefined;
 }
 
-export type Authentication =
-  | { readonly is: 'proven'; readonly who: Who }
-  /** RFC 7296 §2.16: we prove ourselves now (`proveByCertificate`), the peer does in the messages to come, under one of these rules. */
-  | { readonly is: 'eap'; readonly rules: readonly AuthenticationRule[] };
-
 /** @throws ProtocolError (abort, AUTHENTICATION_FAILED) */
-export function authenticate(phase: HalfOpen, claim: Claim, ctx: Context): Authentication {
+export function authenticate(phase: HalfOpen, claim: Claim, ctx: Context): Who {
   const { auth } = claim;
-  if (phase.resumed) return { is: 'proven', who: authenticateTicket(phase, phase.resumed, claim, ctx) };
-  if (!auth) return { is: 'eap', rules: eapRules(inForce(ctx).config) };
-  if (isSignature(auth.method)) return { is: 'proven', who: authenticateCertificate(phase, { ...claim, auth }, ctx) };
-  return { is: 'proven', who: authenticateSharedKey(phase, { ...claim, auth }, ctx) };
+  if (phase.resumed) return authenticateTicket(phase, phase.resumed, claim, ctx);
+  if (!auth) throw failed('no proof');
+  if (isSignature(auth.method)) return authenticateCertificate(phase, { ...claim, auth }, ctx);
+  return authenticateSharedKey(phase, { ...claim, auth }, ctx);
 }
 
 type Proof = Claim & { readonly auth: PayloadOf<'AUTH'> };
@@ -177,7 +174,14 @@ export type Failure =
   | `a certificate that is not trusted: ${Distrust}`
   | 'a wrong signature'
   | 'no rule for this certificate'
+  | 'no proof'
   | 'no rule for EAP'
+  | 'no rule for this EAP identity'
+  | 'a method of EAP that does not prove us'
+  | 'a wrong AUTH after EAP'
+  | 'an EAP packet of the wrong direction'
+  | 'an EAP conversation without end'
+  | 'a request with EAP that is too long'
   | 'the peer verifies no signature that our key makes'
   | 'not the identities of the ticket'
   | 'a wrong proof of a resumption'
@@ -188,7 +192,8 @@ export type Failure =
   | 'the gateway does not know the key'
   | 'the gateway proves itself in another way than we want'
   | `the gateway has a certificate that is not trusted: ${Distrust}`
-  | 'the gateway made a wrong signature';
+  | 'the gateway made a wrong signature'
+  | 'a method of EAP that does not prove the gateway';
 
 /** RFC 7296 §2.21.2: nothing but AUTHENTICATION_FAILED, whatever it was. */
 export const failed = (why: Failure): ProtocolError => new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, why);

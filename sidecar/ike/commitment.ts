@@ -29,6 +29,7 @@ export class Commitment {
     const all = [...step.outputs, ...(step.sa ? outputs : [])];
     if (before) all.push(...this.#depart(before, sa, step.closes, ctx));
     if (sa) this.put(sa, ctx);
+    if (before && speaksEap(before) && !(sa && speaksEap(sa))) all.push({ type: 'eap-forget', conversation: ownSpi(before) });
     for (const one of step.born ?? []) all.push(...this.#bear(before, one, ctx));
     for (const { spi, why } of step.ends ?? []) all.push(...this.end(spi, why, ctx));
     for (const { spi, why } of step.tells ?? []) all.push(...this.tell(spi, why, ctx));
@@ -84,3 +85,5 @@ export class Commitment {
     this.#deadlines.delete(spi);
   }
 }
+
+const speaksEap = ({ phase }: IkeSa): boolean => 'rounds' in phase;

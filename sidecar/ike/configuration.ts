@@ -32,13 +32,15 @@ export interface Assignment {
   readonly failed: boolean;
 }
 
+interface Holder {
+  readonly holder: string;
+  readonly proven: readonly Bytes[];
+  /** Whatever the peer asks for. */
+  readonly granted: readonly Bytes[];
+}
+
 /** The gateway's answer. `proven`: a ticket or INITIAL_CONTACT shows that a former address is the peer's to have back. */
-export function assignAddresses(
-  asked: PayloadOf<'CP'> | undefined,
-  sa: EstablishedSa,
-  peer: { readonly holder: string; readonly proven: readonly Bytes[] },
-  ctx: Context,
-): Assignment {
+export function assignAddresses(asked: PayloadOf<'CP'> | undefined, sa: EstablishedSa, peer: Holder, ctx: Context): Assignment {
   if (asked?.cfgType !== CfgType.CFG_REQUEST) return { inner: [], reply: [], failed: false };
   const families = ([4, 6] as const).filter((family) => asksFor(asked, family));
   const inner = families.flatMap((family) => lease(asked, family, sa, peer, ctx));
@@ -95,13 +97,14 @@ function lease(
   asked: PayloadOf<'CP'>,
   family: 4 | 6,
   sa: EstablishedSa,
-  { holder, proven }: { readonly holder: string; readonly proven: readonly Bytes[] },
+  { holder, proven, granted }: Holder,
   ctx: Context,
 ): Bytes[] {
   const length = family === 4 ? 4 : 16;
   const value = asked.attributes.find(({ type }) => type === addressType(family))?.value;
-  const former = proven.find((address) => address.length === length);
-  const wanted = value && value.length >= length ? value.subarray(0, length) : former;
+  const given = granted.find((address) => address.length === length);
+  const former = given ?? proven.find((address) => address.length === length);
+  const wanted = !given && value && value.length >= length ? value.subarray(0, length) : former;
   const isProven = wanted !== undefined && former !== undefined && wanted.every((byte, index) => byte === former[index]);
   const pools = ruleOf(sa, inForce(ctx).config)?.pools ?? [];
   const request = { identity: sa.phase.remote, family, wanted, proven: isProven, holder, pools };

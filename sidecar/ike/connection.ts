@@ -46,7 +46,8 @@ export type OwnProof =
   | { readonly method: 'psk'; readonly secret: Bytes }
   /** DER: our own certificate first, then intermediates; PKCS #8. */
   | { readonly method: 'certificate'; readonly chain: readonly Bytes[]; readonly privateKey: Bytes }
-  | { readonly method: 'eap' };
+  /** `eapOnly`: the gateway may do without a certificate when the method proves both (RFC 5998). */
+  | { readonly method: 'eap'; readonly eapOnly: boolean };
 
 /** DER: certificates of trust anchors, and revocation lists. */
 export interface TrustedAuthorities {

@@ -2,6 +2,9 @@
 
 import type { Connection, HeldTicket } from './connection.ts';
 import type { Context } from './context.ts';
+import type { EapAnswer } from './eap.ts';
+import * as eapRelay from './eap-relay.ts';
+import * as eapSupplicant from './eap-supplicant.ts';
 import { ProtocolError } from './error.ts';
 import * as addressUpdate from './exchange/address-update.ts';
 import * as createChildSa from './exchange/create-child-sa.ts';
@@ -37,6 +40,8 @@ type Responders = { readonly [P in PhaseName]?: { readonly [E in Exchange]?: Res
 /** Protected requests. */
 const responders: Responders = {
   halfOpen: { [Exchange.IKE_INTERMEDIATE]: ikeIntermediate.respond, [Exchange.IKE_AUTH]: afterKeyExchanges },
+  eapSent: { [Exchange.IKE_AUTH]: eapRelay.carry },
+  eapProven: { [Exchange.IKE_AUTH]: ikeAuth.respondProven },
   established: {
     [Exchange.IKE_FOLLOWUP_KE]: ikeFollowupKe.respond,
     [Exchange.CREATE_CHILD_SA]: createChildSa.respond,
@@ -103,6 +108,8 @@ function proceed(step: Step, ctx: Context): Step {
 export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Context, received: Received): Step {
   if (inPhase(sa, 'intermediateSent')) return proceed(ikeIntermediate.conclude(sa, payloads, ctx, received), ctx);
   if (inPhase(sa, 'authSent')) return ikeAuth.conclude(sa, payloads, ctx);
+  if (inPhase(sa, 'eapSaid')) return ikeAuth.concludeEap(sa, payloads, ctx);
+  if (inPhase(sa, 'eapAuthSent')) return ikeAuth.concludeProven(sa, payloads, ctx);
   if (inPhase(sa, 'closing')) return informational.concludeEnd(sa);
   if (!inPhase(sa, 'established') || !sa.phase.exchange) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, UNEXPECTED);
   const fatal = informational.concludeFatal(sa, payloads);
@@ -123,6 +130,10 @@ export function conclude(sa: SecuredSa, payloads: readonly Payload[], ctx: Conte
       return informational.conclude(free, exchange, payloads, ctx);
   }
 }
+
+/** Whoever speaks EAP has answered. @throws ProtocolError */
+export const eapAnswered = (sa: InPhase<'eapAsked' | 'eapHeard'>, given: EapAnswer, ctx: Context): Step =>
+  inPhase(sa, 'eapAsked') ? eapRelay.answered(sa, given, ctx) : eapSupplicant.answered(sa as InPhase<'eapHeard'>, given, ctx);
 
 /** Begins what is wanted, one exchange at a time (RFC 7296 §2.3: a window of one). */
 export function pursue(sa: IkeSa, ctx: Context): Step {

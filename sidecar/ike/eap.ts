@@ -2,8 +2,7 @@
  * EAP inside IKE_AUTH (RFC 7296 §2.16): the core carries packets between the peer and whoever speaks the method, and knows no method itself.
  * It asks with an Output and goes on with a later Input, so nothing here waits: a server that is slow or dead costs its own handshakes only.
  */
-import type { CertificateReference } from './pki/trust.ts';
-import type { Identity, Instant } from './sa.ts';
+import type { Identity, ProvenCertificate } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 
 /** For whoever speaks EAP: the authentication server behind a gateway (local methods or RADIUS), the supplicant of a client. */
@@ -12,7 +11,7 @@ export interface EapQuestion {
   readonly conversation: string;
   readonly side: 'server' | 'peer';
   /** Server: of the rule. Peer: undefined, what the connection is told to do. */
-  readonly method: 'eap-mschapv2' | 'eap-tls' | 'eap-radius' | undefined;
+  readonly method: EapMethod | undefined;
   /** Server: the rule's name; peer: the connection's. */
   readonly name: string;
   /** The packet of the other side; undefined at the server: begin. */
@@ -23,6 +22,8 @@ export interface EapQuestion {
   readonly remote: string;
   readonly local: string;
 }
+
+export type EapMethod = 'eap-mschapv2' | 'eap-tls' | 'eap-radius';
 
 export type EapAnswer =
   /** A packet for the other side: a request of the server, a response of the peer. */
@@ -42,15 +43,8 @@ export interface EapOutcome {
   /** The name that was authenticated, as EAP spells it (RFC 3748 §7.3: UTF-8 text). */
   readonly identity: string;
   /** What the identity was proven by, where it was a certificate: revoked, it stops resumption too. */
-  readonly certificate: EapCertificate | undefined;
+  readonly certificate: ProvenCertificate | undefined;
   readonly granted: EapGrant;
-}
-
-/** As in Verdict. */
-export interface EapCertificate {
-  readonly fingerprint: Bytes;
-  readonly chain: readonly CertificateReference[];
-  readonly notAfter: Instant;
 }
 
 /** What RADIUS adds (RFC 2865, RFC 3162); empty for local methods. */

@@ -4,9 +4,10 @@ import type { Context } from './context.ts';
 import { UNEXPECTED } from './dispatch.ts';
 import type { ProtocolError } from './error.ts';
 import { HALF_OPEN_LIMIT, nameOfNotify, respondInClear, SESSION_LIMIT } from './first-exchange.ts';
+import { gone } from './gone.ts';
 import { NOT_AUTHENTIC, type SecuredSa } from './protection.ts';
 import { OUT_OF_WINDOW, UNPROTECTED } from './reception.ts';
-import { type IkeSa, type InPhase, inPhase, later, type OwnExchange, type Path } from './sa.ts';
+import { type IkeSa, type InPhase, inPhase, isUnproven, type OwnExchange, type Path } from './sa.ts';
 import { type ClosedWhy, type DropReason, event, type Output, type Step, which } from './step.ts';
 import { voidTicket } from './ticket-request.ts';
 import { answer, concluded, isFirstExchange, request } from './window.ts';
@@ -26,9 +27,6 @@ export interface Stage {
   /** What the message did before it failed. */
   outputs: readonly Output[];
 }
-
-/** How long a dead SA still answers its last request. */
-const GONE_MS = 10_000;
 
 export function failure(error: ProtocolError, stage: Stage, ctx: Context): Step {
   const { message, authentic } = stage;
@@ -79,7 +77,7 @@ function failedRequest(error: ProtocolError, sa: SecuredSa, message: Message, pa
   const payloads = [notify(error.verdict === 'drop' ? Notify.INVALID_SYNTAX : error.notify, error.data)];
   const outputs = [refused(error, 'us', sa, message)];
   // RFC 7296 §2.21.2: in IKE_AUTH an unknown critical payload ends the SA too.
-  if (error.verdict === 'refuse' && sa.phase.name !== 'halfOpen') {
+  if (error.verdict === 'refuse' && !isUnproven((sa as IkeSa).phase)) {
     const alive = answer(sa, sa, { ...message, path }, payloads, ctx);
     return { sa: alive.sa, outputs: [...alive.outputs, ...outputs] };
   }
@@ -120,13 +118,6 @@ function childUnderway(exchange: OwnExchange): { readonly old: number | undefine
 function farewell(sa: SecuredSa, ctx: Context): readonly Output[] {
   const { outputs } = request(sa, Exchange.INFORMATIONAL, [{ kind: 'D', protocol: Protocol.IKE, spis: [] }], ctx);
   return inPhase(sa, 'established') ? [...outputs, ...voidTicket(sa, 'we deleted the IKE SA')] : outputs;
-}
-
-export function gone(sa: SecuredSa, ctx: Context): IkeSa {
-  const { suite, keys, nat, fragmentation } = sa.phase;
-  const window = { ...sa.window, sent: undefined, fragments: undefined };
-  const proven = sa.phase.name !== 'halfOpen';
-  return { ...sa, window, phase: { name: 'gone', suite, keys, nat, fragmentation, proven, until: later(ctx.now, GONE_MS) } };
 }
 
 function whyClosed(error: ProtocolError, sa: IkeSa): ClosedWhy {

@@ -19,6 +19,12 @@ interface Asked {
   readonly cp: PayloadOf<'CP'> | undefined;
 }
 
+/** Inner addresses that are the peer's to have back, and those that it must be given. */
+interface Former {
+  readonly proven: readonly Bytes[];
+  readonly granted: readonly Bytes[];
+}
+
 export interface FirstChild {
   readonly sa: EstablishedSa;
   readonly payloads: readonly Payload[];
@@ -26,18 +32,12 @@ export interface FirstChild {
 }
 
 /** RFC 7296 §1.2: when the child fails, the IKE SA is there all the same, and its addresses with it. */
-export function firstChild(
-  sa: EstablishedSa,
-  { ni, nr }: FirstMessages,
-  asked: Asked,
-  proven: readonly Bytes[],
-  ctx: Context,
-): FirstChild {
+export function firstChild(sa: EstablishedSa, { ni, nr }: FirstMessages, asked: Asked, had: Former, ctx: Context): FirstChild {
   const child = childOf(asked);
   // RFC 6023 §3: only where we said that we can do that; else RFC 7296 §1.2 wants them.
   if (!child && inForce(ctx).config.childless === 'never')
     throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'no child is asked for');
-  const assigned = assignAddresses(asked.cp, sa, { holder: ownSpi(sa), proven }, ctx);
+  const assigned = assignAddresses(asked.cp, sa, { holder: ownSpi(sa), ...had }, ctx);
   if (assigned.failed) {
     const refused = notify(Notify.INTERNAL_ADDRESS_FAILURE);
     return { sa, payloads: [refused], outputs: [event({ name: 'address-refused', remote: sa.phase.remote })] };

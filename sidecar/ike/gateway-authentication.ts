@@ -6,11 +6,11 @@ import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
 import type { Trust } from './pki/trust.ts';
 import { trustOfConnection } from './pki/trust-of-connection.ts';
-import { type AuthSent, type Identity, type Keyed, later } from './sa.ts';
+import { type AuthSent, type EapAuthSent, type EapTaken, type Identity, type Keyed, later } from './sa.ts';
 import { isSignature, provesBySignature, signAuth } from './signature-auth.ts';
 import { sameIdentity } from './ticket-request.ts';
-import type { Payload, PayloadOf } from './wire/payload.ts';
-import { AuthMethod } from './wire/registry.ts';
+import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
+import { AuthMethod, Notify } from './wire/registry.ts';
 
 /** What follows IDi. Without AUTH it is EAP that we want (RFC 7296 §2.16). */
 export function proveOurselves(phase: Keyed, ctx: Context): readonly Payload[] {
@@ -19,7 +19,8 @@ export function proveOurselves(phase: Keyed, ctx: Context): readonly Payload[] {
   if (resumed) return [sharedKey(resumptionAuth(phase, 'initiator', local, ctx))];
   if (authentication.method === 'psk') return [sharedKey(sharedKeyAuth(phase, 'initiator', local, authentication.secret, ctx))];
   const asked = certificateRequest(trustOf(connection, ctx).keyHashes);
-  if (authentication.method === 'eap') return asked;
+  if (authentication.method === 'eap')
+    return [...asked, ...(authentication.eapOnly ? [notify(Notify.EAP_ONLY_AUTHENTICATION)] : [])];
   const key = ctx.crypto.signatures.privateKey(authentication.privateKey);
   const auth = key && signAuth(signedOctets(phase, 'initiator', local, ctx), key, phase.peerHashes);
   if (!auth) throw failed('our own key is not usable');
@@ -27,6 +28,30 @@ export function proveOurselves(phase: Keyed, ctx: Context): readonly Payload[] {
 }
 
 const sharedKey = (data: PayloadOf<'AUTH'>['data']): PayloadOf<'AUTH'> => ({ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data });
+
+/** What the gateway says of itself before EAP. @throws ProtocolError (abort, AUTHENTICATION_FAILED) */
+export function introduce(
+  phase: AuthSent,
+  { idR, auth, cert }: Omit<Claim, 'auth'> & { readonly auth: Claim['auth'] | undefined },
+  ctx: Context,
+): Pick<EapTaken, 'remote' | 'shown'> {
+  const { authentication, reauthenticationMs } = phase.connection;
+  if (phase.resumed || authentication.method !== 'eap') throw failed('the gateway proves itself in another way than we want');
+  const remote = namedAs(phase, idR);
+  // RFC 7296 §2.16: "MUST be used in conjunction with a public-key-signature-based authentication of the responder".
+  if (!auth && !authentication.eapOnly) throw failed('the gateway proves itself in another way than we want');
+  const full = { reauthenticateBy: later(ctx.now, reauthenticationMs) };
+  return { remote, shown: auth && certified(phase, { idR: remote, auth, cert }, full, ctx) };
+}
+
+/** The gateway's AUTH by the key that EAP has made. @throws ProtocolError (abort, AUTHENTICATION_FAILED) */
+export function authenticateByEap(phase: EapAuthSent, auth: PayloadOf<'AUTH'>, ctx: Context): Proven {
+  const { connection, remote, msk, keys, shown, postQuantum } = phase;
+  const expected = sharedKeyAuth(phase, 'responder', remote, msk ?? keys.pr, ctx);
+  if (auth.method !== AuthMethod.SHARED_KEY || !proves(expected, auth.data)) throw failed('the gateway does not know the key');
+  const by = shown ?? { credential: SHARED_KEY, reauthenticateBy: later(ctx.now, connection.reauthenticationMs) };
+  return { kind: 'full', local: connection.local, remote, accounting: undefined, authenticatedAt: ctx.now, postQuantum, ...by };
+}
 
 /** What the gateway says of itself. */
 interface Claim {
@@ -38,9 +63,7 @@ interface Claim {
 /** @throws ProtocolError (abort, AUTHENTICATION_FAILED) */
 export function authenticateGateway(phase: AuthSent, claim: Claim, ctx: Context): Proven {
   const { connection, resumed } = phase;
-  const remote = { idType: claim.idR.idType, data: claim.idR.data.slice() };
-  const expected = resumed?.remote ?? connection.remote;
-  if (expected && !sameIdentity(remote, expected)) throw failed('the gateway has another identity than the one expected');
+  const remote = namedAs(phase, claim.idR);
   const full = {
     ...({ kind: 'full', local: connection.local, remote, credential: SHARED_KEY, accounting: undefined } as const),
     ...{ authenticatedAt: ctx.now, reauthenticateBy: later(ctx.now, connection.reauthenticationMs) },
@@ -57,6 +80,13 @@ export function authenticateGateway(phase: AuthSent, claim: Claim, ctx: Context)
   if (claim.auth.method !== AuthMethod.SHARED_KEY) throw failed('the gateway proves itself in another way than we want');
   if (!proves(proof, claim.auth.data)) throw failed('the gateway does not know the key');
   return full;
+}
+
+function namedAs({ connection, resumed }: AuthSent, { idType, data }: Identity): Identity {
+  const remote = { idType, data: data.slice() };
+  const expected = resumed?.remote ?? connection.remote;
+  if (expected && !sameIdentity(remote, expected)) throw failed('the gateway has another identity than the one expected');
+  return remote;
 }
 
 /** By its certificate, which must be one for servers and for the name that the gateway goes by. */

@@ -7,8 +7,10 @@ import type { Context, Member, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import { Deadlines } from './deadlines.ts';
 import * as dispatch from './dispatch.ts';
+import type { EapAnswer } from './eap.ts';
 import { ProtocolError } from './error.ts';
-import { failure, gone, NOT_READY, type Stage, UNKNOWN_SPI } from './failure.ts';
+import { failure, NOT_READY, type Stage, UNKNOWN_SPI } from './failure.ts';
+import { gone } from './gone.ts';
 import { expire } from './lifetime.ts';
 import { canRoam, roam } from './mobike.ts';
 import { newOwnedEspSpi, newOwnedSpi } from './owned-spi.ts';
@@ -24,7 +26,7 @@ import { SpentTickets } from './spent-tickets.ts';
 import { type Deadline, event, type Input, NOTHING, type Output, type Step } from './step.ts';
 import { Strain } from './strain.ts';
 import { decidedBy } from './succession.ts';
-import { answer, concluded, isFirstExchange, repeat } from './window.ts';
+import { answer, concluded, headerOf, isFirstExchange, repeat } from './window.ts';
 import { type Bytes, EMPTY, equalBytes, Reader } from './wire/bytes.ts';
 import { decodeHeader, decodeMessage, type Header, type Message, NO_SPI } from './wire/message.ts';
 import { decodePayloads, type Payload, SK, SKF } from './wire/payload.ts';
@@ -92,6 +94,8 @@ export class Gateway {
         return this.#asked(input.question, input.bytes, ctx);
       case 'answered':
         return this.#answered(input.question, input.bytes, ctx);
+      case 'eap-answered':
+        return this.#eapAnswered(input.conversation, input.answer, ctx);
       case 'shutdown':
         return this.#shutdown(input.tell, ctx);
     }
@@ -169,8 +173,10 @@ export class Gateway {
 
   #protected(sa: SecuredSa, message: Message, stage: Stage, ctx: Context): Outputs {
     // The gateway may be sure of us before we are of it: what it asks then comes again, or comes to nothing.
-    if (inPhase(sa, 'intermediateSent', 'authSent') && !message.response)
+    if (inPhase(sa, 'intermediateSent', 'authSent', 'eapHeard', 'eapSaid', 'eapAuthSent') && !message.response)
       throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
+    // The peer repeats the request that waits for its answer.
+    if (inPhase(sa, 'eapAsked')) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
     const reception = receive(sa, message, ctx);
     if (reception.is === 'repetition') return repeat(sa, stage.path);
     if (reception.is === 'fragment') return this.#steps.commit(sa, { sa: reception.sa, outputs: NOTHING }, ctx);
@@ -204,6 +210,7 @@ export class Gateway {
     { payloads, ...step }: ReturnType<typeof dispatch.respond>,
     ctx: Context,
   ): Step {
+    if (!payloads) return step;
     const answered = answer(sa, step.sa ?? gone(sa, ctx), { ...message, path }, payloads, ctx);
     return { ...step, sa: answered.sa, outputs: [...answered.outputs, ...step.outputs] };
   }
@@ -300,6 +307,17 @@ export class Gateway {
         ...waiting.flatMap(({ path, bytes: datagram }) => this.#receive(datagram, path, ctx)),
       ];
     });
+  }
+
+  #eapAnswered(conversation: string, given: EapAnswer, ctx: Context): Outputs {
+    const sa = this.#sas.get(conversation);
+    // It has timed out meanwhile, for instance.
+    if (!sa || !inPhase(sa, 'eapAsked', 'eapHeard')) return NOTHING;
+    const response = sa.phase.name === 'eapHeard';
+    const header = headerOf(sa, Exchange.IKE_AUTH, response ? sa.window.next - 1 : sa.window.expected, response);
+    const message = { ...header, payloads: [], encrypted: undefined };
+    const stage: Stage = { path: sa.path, datagram: EMPTY, message, sa, authentic: sa, outputs: NOTHING };
+    return this.#guarded(stage, ctx, () => this.#steps.commit(sa, dispatch.eapAnswered(sa, given, ctx), ctx));
   }
 
   #shutdown(tell: boolean, ctx: Context): Outputs {

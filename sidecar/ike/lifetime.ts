@@ -2,7 +2,18 @@
 import type { Child } from './child.ts';
 import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
-import { type Established, type IkeSa, type InPhase, type Instant, type Intent, inPhase, later, NEVER, ownSpi } from './sa.ts';
+import {
+  type Established,
+  type IkeSa,
+  type InPhase,
+  type Instant,
+  type Intent,
+  inPhase,
+  isUnproven,
+  later,
+  NEVER,
+  ownSpi,
+} from './sa.ts';
 import type { ClosedWhy, Deadline, Step } from './step.ts';
 import { yieldTo } from './succession.ts';
 import { termsOf } from './terms.ts';
@@ -16,7 +27,7 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
   };
   if (sa.window.fragments) consider(sa.window.fragments.until, 'discard fragments');
   const { phase } = sa;
-  if (phase.name === 'halfOpen' || phase.name === 'gone' || phase.name === 'replaced') consider(phase.until, 'expire');
+  if ('until' in phase) consider(phase.until, 'expire');
   if (phase.name !== 'established') return earliest;
   if (!phase.wanted.some(({ kind }) => kind === 'deleteIke')) consider(phase.reauthenticateBy, 'reauthenticate');
   if (phase.awaited) consider(phase.awaited.until, 'forget a key exchange');
@@ -36,10 +47,13 @@ export function expire(sa: IkeSa, ctx: Context): Step {
   if (sa.window.fragments && sa.window.fragments.until <= ctx.now)
     return { sa: { ...sa, window: { ...sa.window, fragments: undefined } }, outputs: [] };
   const { phase } = sa;
-  if (phase.name === 'halfOpen' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'half-open too long' };
-  if (phase.name === 'replaced' && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: 'rekeyed' };
-  if (phase.name === 'gone' && phase.until <= ctx.now) return { sa: undefined, outputs: [] };
+  if ('until' in phase && phase.until <= ctx.now) return { sa: undefined, outputs: [], closes: outlived(phase) };
   return { sa: inPhase(sa, 'established') ? mature(sa, ctx) : sa, outputs: [] };
+}
+
+function outlived(phase: IkeSa['phase']): ClosedWhy {
+  if (isUnproven(phase)) return 'half-open too long';
+  return phase.name === 'replaced' ? 'rekeyed' : 'handshake failed';
 }
 
 function abandoned(sa: IkeSa, ctx: Context): Step {

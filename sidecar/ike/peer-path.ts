@@ -14,7 +14,7 @@ export function heardFrom(
   ctx: Context,
 ): { sa: SecuredSa; outputs: readonly Output[] } {
   // RFC 7296 §2.23: after the first exchange the initiator may have moved to port 4500.
-  if (inPhase(sa, 'halfOpen')) return { sa: { ...sa, path }, outputs: NOTHING };
+  if (inPhase(sa, 'halfOpen', 'eapSent', 'eapProven')) return { sa: { ...sa, path }, outputs: NOTHING };
   if (!inPhase(sa, 'established')) return { sa, outputs: NOTHING };
   const heard = { ...sa, phase: { ...sa.phase, heardAt: ctx.now } };
   // RFC 4555 §3.8: "MUST NOT use these dynamic updates for IKEv2 packets"; an update says where the peer is.

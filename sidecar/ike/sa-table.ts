@@ -1,6 +1,6 @@
 /** All SAs of a gateway, found by our SPI, by a peer's first request, by the peer's identity and by a child's SPI. */
 import { parseEndpoint } from './endpoint.ts';
-import { type Established, type Identity, type IkeSa, ownSpi } from './sa.ts';
+import { type Established, type Identity, type IkeSa, isUnproven, ownSpi } from './sa.ts';
 import { hex } from './wire/bytes.ts';
 
 export class SaTable {
@@ -68,7 +68,7 @@ export class SaTable {
 
   #index({ phase, spiI, path }: IkeSa, spi: string): void {
     if (phase.name === 'halfOpen') this.#byFirstRequest.set(firstRequest(spiI, path.remote), spi);
-    if (isUnproven(phase)) this.#countHalfOpen(path.remote, 1);
+    if (costsAPlace(phase)) this.#countHalfOpen(path.remote, 1);
     if (phase.name !== 'established') return;
     this.#established += 1;
     const key = peerKey(phase.remote);
@@ -89,7 +89,7 @@ export class SaTable {
   #unindex({ phase, spiI, path }: IkeSa, spi: string): void {
     const first = firstRequest(spiI, path.remote);
     if (phase.name === 'halfOpen' && this.#byFirstRequest.get(first) === spi) this.#byFirstRequest.delete(first);
-    if (isUnproven(phase)) this.#countHalfOpen(path.remote, -1);
+    if (costsAPlace(phase)) this.#countHalfOpen(path.remote, -1);
     if (phase.name !== 'established') return;
     this.#established -= 1;
     const key = peerKey(phase.remote);
@@ -116,6 +116,6 @@ function sourceOf(remote: string): string {
   return hex(address.subarray(0, Math.min(address.length, 8)));
 }
 
-const isUnproven = (phase: IkeSa['phase']): boolean => phase.name === 'halfOpen' || (phase.name === 'gone' && !phase.proven);
+const costsAPlace = (phase: IkeSa['phase']): boolean => isUnproven(phase) || (phase.name === 'gone' && !phase.proven);
 const firstRequest = (spiI: string, remote: string): string => `${spiI} ${remote}`;
 const peerKey = ({ idType, data }: Identity): string => `${idType} ${hex(data)}`;

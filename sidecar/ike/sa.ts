@@ -3,12 +3,14 @@ import type { Child, ChildOffer } from './child.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { IkeKeys } from './crypto/keymat.ts';
 import type { IkeSuite } from './crypto/suite.ts';
+import type { EapMethod, EapOutcome } from './eap.ts';
 import type { Awaited, Followup } from './followup.ts';
 import type { Intermediate } from './intermediate-auth.ts';
 import type { CertificateReference } from './pki/trust.ts';
 import type { ClosedWhy } from './step.ts';
 import type { TicketState } from './ticket.ts';
 import type { Bytes } from './wire/bytes.ts';
+import type { Payload } from './wire/payload.ts';
 
 /** Milliseconds since the epoch, handed in by the caller; the core never looks at a clock. */
 export type Instant = number & { readonly instant: unique symbol };
@@ -79,7 +81,13 @@ export type Phase =
   | Keyed
   | IntermediateSent
   | AuthSent
+  | EapHeard
+  | EapSaid
+  | EapAuthSent
   | HalfOpen
+  | EapAsked
+  | EapSent
+  | EapProven
   | Established
   | Replaced
   | Closing
@@ -168,6 +176,40 @@ export interface HalfOpen extends Secured, Agreeing {
   readonly moves: number;
 }
 
+/** Responder: the peer proves itself by EAP (RFC 7296 §2.16). */
+interface EapServed extends Omit<HalfOpen, 'name' | 'formerKeys' | 'resumed' | 'moves'> {
+  /** IDi, which nothing has proven, and our own IDr. */
+  readonly claimed: Identity;
+  readonly local: Identity;
+  /** Name of the rule, and the method that it wants. */
+  readonly rule: string;
+  readonly method: EapMethod;
+  /** We have shown no certificate (RFC 5998). */
+  readonly eapOnly: boolean;
+  /** What else the first IKE_AUTH request asked for: it is answered last (RFC 7296 §2.16, RFC 5723 §4.2). */
+  readonly asked: readonly Payload[];
+  /** Packets of the peer so far: bounded. */
+  readonly rounds: number;
+}
+
+/** Responder: whoever speaks EAP for us was asked; the peer's request waits for the answer. */
+export interface EapAsked extends EapServed {
+  readonly name: 'eapAsked';
+  /** What goes before our first packet: who we are, and the proof. */
+  readonly opening: readonly Payload[];
+}
+
+/** Responder: our packet is sent, the peer's is awaited. */
+export interface EapSent extends EapServed {
+  readonly name: 'eapSent';
+}
+
+/** Responder: EAP-Success is sent; AUTH by the key of the method is awaited. */
+export interface EapProven extends EapServed {
+  readonly name: 'eapProven';
+  readonly outcome: EapOutcome;
+}
+
 /** Initiator: the first exchange is done, IKE_AUTH follows in the same step. */
 export interface Keyed extends Secured, Agreeing {
   readonly name: 'keyed';
@@ -191,6 +233,30 @@ export interface AuthSent extends Omit<Keyed, 'name'> {
   readonly name: 'authSent';
   /** Undefined: childless (RFC 6023). */
   readonly offer: ChildOffer | undefined;
+}
+
+/** Initiator: who the gateway says it is; `shown`: what its certificate has proven, without which EAP must prove it (RFC 5998). */
+export interface EapTaken extends Omit<AuthSent, 'name'> {
+  readonly remote: Identity;
+  readonly shown: Pick<Established, 'credential' | 'reauthenticateBy'> | undefined;
+  readonly rounds: number;
+}
+
+/** Initiator: a packet of the gateway is with whoever speaks EAP for us. */
+export interface EapHeard extends EapTaken {
+  readonly name: 'eapHeard';
+  readonly until: Instant;
+}
+
+/** Initiator: our packet is sent, the gateway's is awaited. */
+export interface EapSaid extends EapTaken {
+  readonly name: 'eapSaid';
+}
+
+/** Initiator: EAP has succeeded and our AUTH is sent; the gateway's is awaited. */
+export interface EapAuthSent extends EapTaken {
+  readonly name: 'eapAuthSent';
+  readonly msk: Bytes | undefined;
 }
 
 /** What the client counts of a handshake, for its events. */
@@ -350,6 +416,10 @@ export interface Rival<Spi> {
   readonly spi: Spi;
   readonly lowestNonce: Bytes;
 }
+
+/** A responder's SA whose peer has not proven who it is. */
+export const isUnproven = ({ name }: Phase): boolean =>
+  name === 'halfOpen' || name === 'eapAsked' || name === 'eapSent' || name === 'eapProven';
 
 export type PhaseName = Phase['name'];
 export type InPhase<N extends PhaseName> = IkeSa & { readonly phase: Extract<Phase, { name: N }> };

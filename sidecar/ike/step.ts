@@ -3,6 +3,7 @@ import type { DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
 import type { Resolvers } from './configuration.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { Policy } from './context.ts';
+import type { EapAnswer, EapQuestion } from './eap.ts';
 import type { Accounting, Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Payload } from './wire/payload.ts';
@@ -32,6 +33,10 @@ export type Output =
   | { readonly type: 'ask'; readonly ordinal: number; readonly question: string; readonly bytes: Bytes }
   /** The answer to an `asked` input. */
   | { readonly type: 'answer'; readonly question: string; readonly bytes: Bytes }
+  /** For whoever speaks EAP; the answer comes back as an `eap-answered` input of the same conversation. */
+  | { readonly type: 'eap'; readonly question: EapQuestion }
+  /** Nobody will ask in this conversation any more. */
+  | { readonly type: 'eap-forget'; readonly conversation: string }
   | { readonly type: 'event'; readonly event: Event };
 
 export type ClosedWhy =
@@ -147,7 +152,8 @@ export type TicketRefusal =
 
 /** What a handler of a protected request answers: the step, and the payloads of the response. */
 export interface Reply extends Step {
-  readonly payloads: readonly Payload[];
+  /** Undefined: the answer comes later, by a step of its own. */
+  readonly payloads: readonly Payload[] | undefined;
 }
 
 export const NOTHING: readonly Output[] = [];
@@ -167,6 +173,7 @@ export type Input =
   | { readonly type: 'report'; readonly report: DataplaneReport }
   | { readonly type: 'asked'; readonly question: string; readonly bytes: Bytes }
   | { readonly type: 'answered'; readonly question: string; readonly bytes: Bytes | undefined }
+  | { readonly type: 'eap-answered'; readonly conversation: string; readonly answer: EapAnswer }
   /** Everything ends: with DELETE (`tell`), or silently so that tickets stay good (RFC 5723 §6.2). */
   | { readonly type: 'shutdown'; readonly tell: boolean };
 

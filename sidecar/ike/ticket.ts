@@ -127,12 +127,7 @@ export function refusalByPolicy(
   if (config.tickets.revokedIdentities.some((id) => sameIdentity(id, who) || sameIdentity(id, state.idI)))
     return 'revoked-identity';
   // RFC 5723 §6.2: tickets end when credentials are invalidated: a PSK that is gone, or another one now.
-  if (
-    state.authMethod === AuthMethod.SHARED_KEY &&
-    state.eapType === undefined &&
-    !isStill(state.psk, credentials.psk(who), crypto)
-  )
-    return 'revoked-identity';
+  if (isPsk(state) && !isStill(state.psk, credentials.psk(who), crypto)) return 'revoked-identity';
   if (state.certificate && credentials.trust.revokes(state.certificate.chain, now)) return 'revoked-certificate';
   // RFC 5723 §4.3.1: a reused ticket is rejected.
   if (spent.has(state.ticketId)) return 'spent';
@@ -142,6 +137,9 @@ export function refusalByPolicy(
   if (!sameIdentity(config.identity, state.idR) || !allows(config, state.suite)) return 'policy';
   return undefined;
 }
+
+/** The AUTH after EAP is of that method too, by a key of the moment. */
+const isPsk = ({ authMethod, eapType }: TicketState): boolean => authMethod === AuthMethod.SHARED_KEY && eapType === undefined;
 
 /**
  * How long a ticket may live, in whole seconds but as milliseconds; 0: none can be given.

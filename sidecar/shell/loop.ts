@@ -1,6 +1,8 @@
 /** The one place where inputs meet the core: hands them in with the time, carries out what comes back, and owns the one real timer. */
 import type { DataplaneReport } from '../contract/dataplane.ts';
 import type { Dataplane } from '../dataplane/dataplane.ts';
+import type { EapSpeaker } from '../eap/speaker.ts';
+import type { EapAnswer, EapQuestion } from '../ike/eap.ts';
 import type { Instant, Path } from '../ike/sa.ts';
 import type { Event, Input, Output } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
@@ -18,6 +20,8 @@ export interface LoopPorts {
   readonly dataplane: Dataplane;
   /** Puts a question to a sibling pod; answers undefined when it has none or is silent. */
   readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
+  /** Speaks EAP; nobody when it is not there. */
+  readonly eap?: EapSpeaker;
   readonly observe: (event: Event) => void;
   /** An exception that is a bug, or something that a port refused to do. The loop goes on. */
   readonly failed: (error: unknown, doing: string) => void;
@@ -116,6 +120,12 @@ export class Loop {
       case 'answer':
         this.#answers.get(output.question)?.(output.bytes);
         break;
+      case 'eap':
+        void this.#converse(output.question);
+        break;
+      case 'eap-forget':
+        this.#ports.eap?.forget(output.conversation);
+        break;
       case 'event':
         this.#ports.observe(output.event);
         break;
@@ -130,6 +140,17 @@ export class Loop {
       this.#ports.failed(error, 'ask');
     }
     if (!this.#stopped) this.handle({ type: 'answered', question, bytes: answer });
+  }
+
+  async #converse(question: EapQuestion): Promise<void> {
+    let answer: EapAnswer | undefined;
+    try {
+      answer = await this.#ports.eap?.answer(question);
+    } catch (error) {
+      this.#ports.failed(error, 'eap');
+    }
+    answer ??= { is: 'failure', message: undefined, why: 'nobody speaks EAP here' };
+    if (!this.#stopped) this.handle({ type: 'eap-answered', conversation: question.conversation, answer });
   }
 
   /** What is done for one peer must not end the process that serves them all. */

@@ -45,6 +45,21 @@ export const ESP: Algorithms = { ...AEAD, prf: [], keyExchange: [Ke.NONE, Ke.CUR
 
 const HOUR = 3_600_000;
 
+/** A rule of EAP that lets peers do without our certificate, unless it says otherwise. */
+export const eapRule = (part: Partial<AuthenticationRule> = {}): AuthenticationRule => ({
+  ...{ name: 'eap', method: 'eap-tls', identities: [], authorities: [], eapOnly: true, pools: [], routes: undefined },
+  ...{
+    dns: undefined,
+    domains: undefined,
+    rekeyMs: undefined,
+    reauthenticationMs: undefined,
+    uniqueness: 'keep',
+    maxSessions: 10,
+  },
+  ...part,
+});
+export const EAP_CONNECTION: Partial<Connection> = { authentication: { method: 'eap', eapOnly: true } };
+
 type Part<T> = { readonly [K in keyof T]?: T[K] extends readonly unknown[] ? T[K] : T[K] extends object ? Partial<T[K]> : T[K] };
 
 export function config(part: Part<GatewayConfig> = {}): GatewayConfig {

@@ -4,6 +4,7 @@ import type { Connection, HeldTicket } from '../../sidecar/ike/connection.ts';
 import type { Policy } from '../../sidecar/ike/context.ts';
 import { cryptography } from '../../sidecar/ike/crypto/cryptographies.ts';
 import type { Cryptography } from '../../sidecar/ike/crypto/cryptography.ts';
+import type { EapQuestion } from '../../sidecar/ike/eap.ts';
 import { Gateway } from '../../sidecar/ike/gateway.ts';
 import { type Instant, type Intent, later, type Path } from '../../sidecar/ike/sa.ts';
 import type { SessionSummary } from '../../sidecar/ike/session-summary.ts';
@@ -32,6 +33,9 @@ export class Subject {
   readonly children = new Map<number, ChildSa>();
   readonly questions: Extract<Output, { type: 'ask' }>[] = [];
   readonly answers: Extract<Output, { type: 'answer' }>[] = [];
+  /** For whoever speaks EAP, and the conversations that are over. */
+  readonly eap: EapQuestion[] = [];
+  readonly forgotten: string[] = [];
   now = START;
   #sent: Sent[] = [];
 
@@ -100,6 +104,8 @@ export class Subject {
     if (output.type === 'send') this.#sent.push(output);
     else if (output.type === 'event') this.#hear(output.event);
     else if (output.type === 'dataplane') this.#obey(output.order);
+    else if (output.type === 'eap') this.eap.push(output.question);
+    else if (output.type === 'eap-forget') this.forgotten.push(output.conversation);
     else if (output.type === 'ask') this.questions.push(output);
     else this.answers.push(output);
   }

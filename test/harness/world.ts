@@ -2,10 +2,12 @@
 
 import type { ChildSa, DataplaneOrder } from '../../sidecar/contract/dataplane.ts';
 import { cryptography } from '../../sidecar/ike/crypto/cryptographies.ts';
+import type { EapAnswer, EapQuestion } from '../../sidecar/ike/eap.ts';
 import { Gateway } from '../../sidecar/ike/gateway.ts';
 import { type Instant, later, type Path } from '../../sidecar/ike/sa.ts';
 import { SaTable } from '../../sidecar/ike/sa-table.ts';
 import type { Event, Input, Output } from '../../sidecar/ike/step.ts';
+import { played } from './eap-script.ts';
 import { seeded } from './random.ts';
 
 export interface Datagram {
@@ -75,6 +77,8 @@ export class World {
   readonly nat = new Map<string, string>();
   /** Sees every input and what came of it, before that is carried out. */
   watch: (node: Node, input: Input, outputs: readonly Output[]) => void = () => {};
+  /** Speaks EAP for everybody; undefined: never answers. */
+  eap: (question: EapQuestion) => EapAnswer | undefined = played;
   /** What nodes that are added from now on keep their SAs in. */
   table: () => SaTable = () => new SaTable();
   readonly #flows = new Map<string, Node>();
@@ -171,7 +175,16 @@ export class World {
         break;
       case 'answer':
         this.#answer(output.question, output.bytes);
+        break;
+      case 'eap':
+        this.#converse(node, output.question);
     }
+  }
+
+  #converse(node: Node, question: EapQuestion): void {
+    const answer = this.eap(question);
+    const { conversation } = question;
+    if (answer) this.#later(1, { is: 'words', node, input: { type: 'eap-answered', conversation, answer } });
   }
 
   #ask(node: Node, { ordinal, question, bytes }: Extract<Output, { type: 'ask' }>): void {

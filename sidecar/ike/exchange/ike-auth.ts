@@ -4,18 +4,23 @@
  *     HDR, SK {IDi, [CERT+,] [CERTREQ+,] [IDr,] AUTH, [CP(CFG_REQUEST),] SAi2, TSi, TSr, N+}   -->
  *                        <--   HDR, SK {IDr, [CERT+,] AUTH, [CP(CFG_REPLY),] SAr2, TSi, TSr, N+}
  *                  or    <--   HDR, SK {N(AUTHENTICATION_FAILED)}
+ *
+ * Without AUTH it is EAP that proves the initiator (RFC 7296 §2.16): eap-relay.ts, eap-supplicant.ts.
  */
 import { admitSession } from '../admission.ts';
-import { authenticate, failed, type Proven, type Who } from '../authentication.ts';
+import { authenticate, type Proven, type Who } from '../authentication.ts';
 import { authenticationLifetime, lifetimeGiven } from '../authentication-lifetime.ts';
 import { concludeChild, madeChild, offerChild, offerPayloads } from '../child.ts';
 import { wanting } from '../child-exchange.ts';
 import { askForAddresses, assignedAddresses, assignedResolvers } from '../configuration.ts';
 import type { Context } from '../context.ts';
+import { authenticateEap, openEap } from '../eap-authentication.ts';
+import * as eapRelay from '../eap-relay.ts';
+import * as eapSupplicant from '../eap-supplicant.ts';
 import { ProtocolError } from '../error.ts';
 import { childOf, firstChild, refusal, withChild } from '../first-child.ts';
 import { answeredHandshake, errorOf, hasUnknownError, type Notifies, nameOfNotify } from '../first-exchange.ts';
-import { authenticateGateway, proveOurselves } from '../gateway-authentication.ts';
+import { authenticateByEap, authenticateGateway, introduce, proveOurselves } from '../gateway-authentication.ts';
 import { crossedNat, mobilityOf, offersMobility } from '../mobike.ts';
 import { mixedIn } from '../post-quantum-key.ts';
 import { follow, redirected, redirection, redirectTarget } from '../redirect.ts';
@@ -30,7 +35,9 @@ import { shape } from '../wire/shape.ts';
 
 const childSlots = { sa: 'SA?', tsi: 'TSi?', tsr: 'TSr?', cp: 'CP?', notifies: 'N*' } as const;
 const request = shape({ idI: 'IDi', idR: 'IDr?', cert: 'CERT*', auth: 'AUTH?', ...childSlots });
-const response = shape({ idR: 'IDr?', cert: 'CERT*', auth: 'AUTH?', ...childSlots });
+const response = shape({ idR: 'IDr?', cert: 'CERT*', auth: 'AUTH?', eap: 'EAP?', ...childSlots });
+const proof = shape({ auth: 'AUTH', notifies: 'N*' });
+type AuthResponse = ReturnType<typeof response>;
 export type AuthRequest = ReturnType<typeof request>;
 
 export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
@@ -56,11 +63,22 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
 }
 
 export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context): Reply {
-  const { sa: mixed, asked, told } = mixedIn(sa, request(payloads), ctx);
-  const authentication = authenticate(mixed.phase, asked, ctx);
-  if (authentication.is === 'eap') throw failed('no rule for EAP');
-  const reply = welcome(mixed, authentication.who, asked, ctx);
-  return { ...reply, payloads: [...reply.payloads, ...told] };
+  const first = request(payloads);
+  // RFC 8784 §3: "the initiator includes a PPK_IDENTITY ... in the request message containing the AUTH payload".
+  if (!first.auth && !sa.phase.resumed) return eapRelay.begin(sa, payloads, openEap(sa.phase, first, ctx));
+  const { sa: mixed, asked, told } = mixedIn(sa, first, ctx);
+  const reply = welcome(mixed, authenticate(mixed.phase, asked, ctx), asked, ctx);
+  return { ...reply, payloads: [...(reply.payloads ?? []), ...told] };
+}
+
+/** After EAP the proof alone: who we are was said in the first answer, and what is asked for in the first request. */
+export function respondProven(sa: InPhase<'eapProven'>, payloads: readonly Payload[], ctx: Context): Reply {
+  const { sa: mixed, asked, told } = mixedIn(eapRelay.asBefore(sa), proof(payloads), ctx);
+  const { keys, postQuantum } = mixed.phase;
+  const who = authenticateEap({ ...sa.phase, keys, postQuantum }, asked.auth, ctx);
+  const reply = welcome(mixed, who, request(sa.phase.asked), ctx);
+  const answer = (reply.payloads ?? []).filter(({ kind }) => kind !== 'IDr');
+  return { ...reply, payloads: [...answer, ...told] };
 }
 
 /** The peer has proven who it is: what it asked for in its first IKE_AUTH request is what it gets. */
@@ -72,7 +90,7 @@ export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, c
   if (crossedNat(asked.notifies, sa.path)) throw new ProtocolError('abort', Notify.UNEXPECTED_NAT_DETECTED, 'a NAT on the way');
   const mobility = mobilityOf(asked.notifies, inForce(ctx).config.mobike);
   const established = establish(sa, { ...who, mobility }, ctx);
-  const child = firstChild(established, sa.phase.first, asked, proven, ctx);
+  const child = firstChild(established, sa.phase.first, asked, { proven, granted: who.granted ?? [] }, ctx);
   const ticket = grantTicket(child.sa, asked.notifies, ctx);
   const answer: Payload[] = [
     { kind: 'IDr', ...who.local },
@@ -137,9 +155,30 @@ const replaced = ({ phase }: InPhase<'halfOpen' | 'authSent'>): Established['rep
 export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], ctx: Context): Step {
   const { phase } = sa;
   const answer = response(payloads);
-  const { idR, auth, cert, notifies } = answer;
-  if (!idR || !auth) return refusedByPeer(sa, notifies);
-  const who = lifetimeGiven(authenticateGateway(phase, { idR, auth, cert }, ctx), notifies, ctx);
+  const { idR, auth, eap, cert, notifies } = answer;
+  if (!idR || !(auth || eap)) return refusedByPeer(sa, notifies);
+  if (eap) return eapSupplicant.begin(sa, eap, introduce(phase, { idR, auth, cert }, ctx), ctx);
+  return auth ? enter(sa, authenticateGateway(phase, { idR, auth, cert }, ctx), answer, ctx) : refusedByPeer(sa, notifies);
+}
+
+/** The gateway's next packet of EAP. */
+export function concludeEap(sa: InPhase<'eapSaid'>, payloads: readonly Payload[], ctx: Context): Step {
+  const { eap, notifies } = response(payloads);
+  return eap ? eapSupplicant.carry(sa, eap, ctx) : refusedByPeer(eapSupplicant.asBefore(sa), notifies);
+}
+
+/** The gateway's proof by the key of EAP. */
+export function concludeProven(sa: InPhase<'eapAuthSent'>, payloads: readonly Payload[], ctx: Context): Step {
+  const answer = response(payloads);
+  if (!answer.auth) return refusedByPeer(eapSupplicant.asBefore(sa), answer.notifies);
+  return enter(eapSupplicant.asBefore(sa), authenticateByEap(sa.phase, answer.auth, ctx), answer, ctx);
+}
+
+/** The gateway has proven who it is. */
+function enter(sa: InPhase<'authSent'>, proven: Proven, answer: AuthResponse, ctx: Context): Step {
+  const { phase } = sa;
+  const { notifies } = answer;
+  const who = lifetimeGiven(proven, notifies, ctx);
   const inner = assignedAddresses(answer.cp);
   const mobility = mobilityOf(notifies, phase.connection.mobike);
   const bare = establish(sa, { ...who, mobility }, ctx);

@@ -1,6 +1,6 @@
 /** The Extensible Authentication payload: one EAP packet (RFC 7296 §3.16, RFC 3748 §4). */
 import { ProtocolError } from '../error.ts';
-import type { Bytes, Reader } from './bytes.ts';
+import { type Bytes, Reader, Writer } from './bytes.ts';
 import type { Codec } from './codec.ts';
 import { EapCode } from './registry.ts';
 
@@ -31,6 +31,16 @@ export const eapPayload: Codec<EapBody> = {
       .bytes(data);
   },
 };
+
+/** The packet whole, as it goes to whoever speaks EAP. */
+export function eapBytes(body: EapBody): Bytes {
+  const w = new Writer(HEADER_LENGTH + body.data.length);
+  eapPayload.encode(w, body);
+  return w.finish();
+}
+
+/** @throws ProtocolError (malformed) */
+export const eapBody = (packet: Bytes): EapBody => eapPayload.decode(new Reader(packet));
 
 function decodeData(code: number, r: Reader): Bytes {
   switch (code) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { ChildSa } from '../../../sidecar/contract/dataplane.ts';
 import { install } from '../../../sidecar/ike/child.ts';
 import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';
+import type { EapAnswer } from '../../../sidecar/ike/eap.ts';
 import { Gateway } from '../../../sidecar/ike/gateway.ts';
 import { type SecuredSa, seal } from '../../../sidecar/ike/protection.ts';
 import { type IkeSa, type Instant, inPhase, ownSpi, type Path } from '../../../sidecar/ike/sa.ts';
@@ -11,9 +12,8 @@ import type { SaTable } from '../../../sidecar/ike/sa-table.ts';
 import type { Output } from '../../../sidecar/ike/step.ts';
 import { type Bytes, hex } from '../../../sidecar/ike/wire/bytes.ts';
 import { decodeMessage, encodeMessage, type Header } from '../../../sidecar/ike/wire/message.ts';
-import { policy } from '../policy.ts';
 import { type Random, seeded } from '../random.ts';
-import { type Moment, tableAt } from './moments.ts';
+import { inForce, type Moment, tableAt } from './moments.ts';
 import type { Overheard } from './overheard.ts';
 import type { Said } from './said.ts';
 
@@ -28,7 +28,7 @@ export class Continuation {
   #now: number;
   readonly #children: Map<number, ChildSa>;
 
-  constructor(moment: Moment, inForce = policy()) {
+  constructor(moment: Moment, policy = inForce()) {
     this.#moment = moment;
     this.#now = moment.at;
     this.#random = seeded(1);
@@ -37,7 +37,7 @@ export class Continuation {
     const member = { ordinal: isClient ? undefined : 0, incarnation: this.#random(16) };
     this.gateway = new Gateway({ crypto, random: this.#random, member, sas: this.sas });
     this.#children = new Map(this.#held().map((child) => [child.spiIn, child]));
-    if (!isClient) this.gateway.handle({ type: 'configure', policy: inForce }, this.now);
+    if (!isClient) this.gateway.handle({ type: 'configure', policy }, this.now);
   }
 
   get now(): Instant {
@@ -85,6 +85,13 @@ export class Continuation {
     for (const output of outputs) this.#perform(output);
     assert.deepEqual(new Set(this.#children.keys()), new Set(this.#held().map(({ spiIn }) => spiIn)));
     assert(this.sas.established <= before + 1, 'one message makes one SA at most');
+    return outputs;
+  }
+
+  /** Whoever speaks EAP has answered; for the moment's SA, unless it says otherwise. */
+  eap(answer: EapAnswer, conversation = this.#moment.spi): readonly Output[] {
+    const outputs = this.gateway.handle({ type: 'eap-answered', conversation, answer }, this.now);
+    for (const output of outputs) this.#perform(output);
     return outputs;
   }
 

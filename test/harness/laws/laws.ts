@@ -1,12 +1,15 @@
 /** The laws as properties, for the tests with few runs and for `npm run fuzz` with many. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import type { EapAnswer } from '../../../sidecar/ike/eap.ts';
+import { inPhase } from '../../../sidecar/ike/sa.ts';
 import { isFirstExchange } from '../../../sidecar/ike/window.ts';
 import { type Bytes, concat, hex } from '../../../sidecar/ike/wire/bytes.ts';
 import { decodeMessage, encodeMessage, encodePrefix, type Header, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
 import type { Payload } from '../../../sidecar/ike/wire/payload.ts';
 import { Notify } from '../../../sidecar/ike/wire/registry.ts';
 import { encryptedMessage, message } from '../arbitrary-payload.ts';
+import { MSK, outcome, packet } from '../eap-script.ts';
 import { config, policy } from '../policy.ts';
 import { Continuation, sends } from './continuation.ts';
 import { mangled } from './mangled.ts';
@@ -27,6 +30,33 @@ export const authenticMessages = () =>
     for (const one of messages) sayTwice(subject, one);
     subject.beLeft();
   });
+
+/** In every phase, whatever whoever speaks EAP says, in time or late, of this SA or of none: nothing but ProtocolErrors, and it is said once. */
+export const eapAnswers = () =>
+  fc.property(moment(), eapAnswer, fc.array(said, { maxLength: 2 }), (at, answer, messages) => {
+    const subject = new Continuation(at);
+    const before = subject.state();
+    assert.deepEqual(subject.eap(answer, 'of nobody'), []);
+    const waits = subject.sa !== undefined && inPhase(subject.sa, 'eapAsked', 'eapHeard');
+    const outputs = subject.eap(answer);
+    assert.equal(subject.state() === before, !waits);
+    if (!waits) assert.deepEqual(outputs, []);
+    assert.deepEqual(subject.eap(answer), [], 'a second answer to one question');
+    for (const one of messages) sayTwice(subject, one);
+    subject.beLeft();
+  });
+
+const eapPacket: fc.Arbitrary<Bytes> = fc.oneof(
+  fc.constantFrom(packet(1, 1), packet(2, 1), packet(3, 1), packet(4, 1)),
+  fc.uint8Array({ maxLength: 20 }),
+);
+const eapAnswer: fc.Arbitrary<EapAnswer> = fc.oneof(
+  eapPacket.map((message): EapAnswer => ({ is: 'packet', message })),
+  fc
+    .tuple(eapPacket, fc.constantFrom(undefined, MSK), fc.boolean(), fc.string())
+    .map(([message, msk, mutual, identity]): EapAnswer => ({ is: 'success', message, ...outcome({ msk, mutual, identity }) })),
+  fc.option(eapPacket, { nil: undefined }).map((message): EapAnswer => ({ is: 'failure', message, why: 'it says so' })),
+);
 
 /** RFC 7296 §2.1: a request is answered as often as it comes, with the same bytes, and has its effect once. */
 function sayTwice(subject: Continuation, one: Said): void {

@@ -1,10 +1,12 @@
 /** SAs in every phase and in the middle of every exchange, as bytes: taken from honest runs, to be gone on with by whoever wants to break them. */
+
+import { DEFAULT_RULES } from '../../../sidecar/contract/authentication-yaml.ts';
 import { type IkeSa, type InPhase, type Intent, inPhase, ownSpi } from '../../../sidecar/ike/sa.ts';
 import { decodeSa, encodeSa } from '../../../sidecar/ike/sa-encoding.ts';
 import { SaTable } from '../../../sidecar/ike/sa-table.ts';
 import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
 import { Ke } from '../../../sidecar/ike/wire/registry.ts';
-import { AEAD, config, connection, policy } from '../policy.ts';
+import { AEAD, config, connection, EAP_CONNECTION, eapRule, policy } from '../policy.ts';
 import { type Node, World } from '../world.ts';
 import { type Overheard, overhear } from './overheard.ts';
 
@@ -37,6 +39,7 @@ export function harvest(): Harvest {
     run(['client'], 'liveness', { fragmentBytes: 256 }),
     run(['client'], 'rekeyIke', { additionalKeyExchange: [Ke.ML_KEM_512] }),
     resumption(),
+    eap(),
   ];
   const moments = new Map<string, Moment>();
   for (const one of runs) for (const moment of one.moments) if (!moments.has(moment.name)) moments.set(moment.name, moment);
@@ -100,6 +103,26 @@ function resumption(): Run {
   const ticket = client.named('ticket').at(-1)?.ticket;
   world.do(client, { type: 'shutdown', tell: false });
   world.do(client, { type: 'connect', connection: connection(), ticket });
+  world.run(60_000);
+  return begun;
+}
+
+/** Everything that the gateways of the laws are in force with. */
+export const inForce = () => policy({ config: config({ authentication: [...DEFAULT_RULES, eapRule()] }) });
+
+function eap(): Run {
+  const begun = begin();
+  const { world, pod } = begun;
+  world.do(pod, { type: 'configure', policy: inForce() });
+  world.do(world.client('another', '192.0.2.2'), {
+    type: 'connect',
+    connection: connection({
+      ...EAP_CONNECTION,
+      path: { local: '192.0.2.2:500', remote: '198.51.100.1:500' },
+      natPath: { local: '192.0.2.2:4500', remote: '198.51.100.1:4500' },
+    }),
+    ticket: undefined,
+  });
   world.run(60_000);
   return begun;
 }

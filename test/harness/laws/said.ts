@@ -2,10 +2,11 @@
 import fc from 'fast-check';
 import { resumptionAuth, sharedKeyAuth } from '../../../sidecar/ike/auth.ts';
 import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';
-import { type IkeSa, inPhase } from '../../../sidecar/ike/sa.ts';
+import { type Identity, type IkeSa, type InPhase, inPhase } from '../../../sidecar/ike/sa.ts';
 import type { Payload } from '../../../sidecar/ike/wire/payload.ts';
 import { Exchange } from '../../../sidecar/ike/wire/registry.ts';
 import { payload } from '../arbitrary-payload.ts';
+import { MSK } from '../eap-script.ts';
 import { ALICE, GATEWAY, PSK } from '../policy.ts';
 import type { Overheard } from './overheard.ts';
 
@@ -76,8 +77,12 @@ function fitsTo({ exchange, response, payloads }: Overheard, sa: IkeSa): boolean
     case 'resumeSent':
       return exchange === Exchange.IKE_SESSION_RESUME && response;
     case 'halfOpen':
+    case 'eapSent':
+    case 'eapProven':
       return exchange === Exchange.IKE_AUTH && !response;
     case 'authSent':
+    case 'eapSaid':
+    case 'eapAuthSent':
       return exchange === Exchange.IKE_AUTH && response;
   }
   if (isFirst || exchange === Exchange.IKE_AUTH) return false;
@@ -110,10 +115,14 @@ const ctx = { crypto: cryptography('auto') };
 
 /** The AUTH that this handshake needs, from whoever knows the key. */
 function proven(one: Payload, sa: IkeSa): Payload {
-  if (one.kind !== 'AUTH' || !inPhase(sa, 'halfOpen', 'authSent')) return one;
+  if (one.kind !== 'AUTH' || !inPhase(sa, 'halfOpen', 'authSent', 'eapProven', 'eapAuthSent')) return one;
   const [side, identity] = sa.role === 'responder' ? (['initiator', ALICE] as const) : (['responder', GATEWAY] as const);
-  const data = sa.phase.resumed
-    ? resumptionAuth(sa.phase, side, identity, ctx)
-    : sharedKeyAuth(sa.phase, side, identity, PSK, ctx);
-  return { ...one, data };
+  return { ...one, data: proofOf(sa, side, identity) };
+}
+
+type Proving = InPhase<'halfOpen' | 'authSent' | 'eapProven' | 'eapAuthSent'>;
+
+function proofOf({ phase }: Proving, side: 'initiator' | 'responder', identity: Identity): Uint8Array {
+  if (phase.name === 'eapProven' || phase.name === 'eapAuthSent') return sharedKeyAuth(phase, side, identity, MSK, ctx);
+  return phase.resumed ? resumptionAuth(phase, side, identity, ctx) : sharedKeyAuth(phase, side, identity, PSK, ctx);
 }

@@ -4,10 +4,13 @@ import type { Algorithms } from '../../../sidecar/contract/gateway-config.ts';
 import type { Child, ChildAgreement, ChildOffer } from '../../../sidecar/ike/child.ts';
 import type { Connection, HeldTicket, TrustedAuthorities } from '../../../sidecar/ike/connection.ts';
 import type { EspSuite, IkeSuite } from '../../../sidecar/ike/crypto/suite.ts';
+import type { EapGrant, EapMethod, EapOutcome } from '../../../sidecar/ike/eap.ts';
 import type { Awaited, Followup } from '../../../sidecar/ike/followup.ts';
 import type { CertificateReference } from '../../../sidecar/ike/pki/trust.ts';
 import type {
   Accounting,
+  EapSaid,
+  EapSent,
   Established,
   FirstMessages,
   Fragments,
@@ -34,7 +37,7 @@ import type {
 import type { TicketState } from '../../../sidecar/ike/ticket.ts';
 import { type Bytes, hex } from '../../../sidecar/ike/wire/bytes.ts';
 import type { Proposal } from '../../../sidecar/ike/wire/payload.ts';
-import { blob, payloadOf, selector } from '../../harness/arbitrary-payload.ts';
+import { blob, payload, payloadOf, selector } from '../../harness/arbitrary-payload.ts';
 
 type Fields<T> = { [K in keyof T]-?: fc.Arbitrary<T[K]> };
 const record = <T>(fields: Fields<T>): fc.Arbitrary<T> => fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
@@ -121,7 +124,7 @@ const connection: fc.Arbitrary<Connection> = record<Connection>({
       { method: fc.constant('certificate' as const), chain: some(blob()), privateKey: blob() },
       { noNullPrototype: true },
     ),
-    fc.constant({ method: 'eap' as const }),
+    fc.record({ method: fc.constant('eap' as const), eapOnly: fc.boolean() }, { noNullPrototype: true }),
   ),
   trust: record<TrustedAuthorities>({ anchors: some(blob()), lists: some(blob()) }),
   ike: algorithms,
@@ -249,6 +252,29 @@ const keyed: Fields<Omit<Keyed, 'name'>> = {
   handshake,
   resumed: maybe(heldTicket),
 };
+const eapMethod = fc.constantFrom<EapMethod>('eap-mschapv2', 'eap-tls', 'eap-radius');
+const served: Fields<Omit<EapSent, 'name'>> = {
+  ...secured,
+  ...agreeing,
+  ...{
+    ppk: fc.boolean(),
+    redirectable: fc.boolean(),
+    since: instant,
+    until: instant,
+    claimed: identity,
+    local: identity,
+    rule: text,
+    method: eapMethod,
+  },
+  ...{ eapOnly: fc.boolean(), asked: some(payload), rounds: u16 },
+};
+const outcome: fc.Arbitrary<EapOutcome> = record<EapOutcome>({
+  ...{ type: fc.nat(255), msk: maybe(blob(64, 64)), mutual: fc.boolean(), identity: text, certificate: maybe(certificate) },
+  granted: record<EapGrant>({
+    ...{ addresses: some(address), sessionTimeoutMs: maybe(u32), class: maybe(blob()), interimMs: maybe(u32) },
+  }),
+});
+
 const established: Fields<Omit<Established, 'name'>> = {
   ...secured,
   kind: fc.constantFrom('full', 'resumed'),
@@ -283,6 +309,11 @@ const established: Fields<Omit<Established, 'name'>> = {
   wanted: some(intent),
 };
 
+const taken: Fields<Omit<EapSaid, 'name'>> = {
+  ...{ ...keyed, offer: childOffer, remote: identity, rounds: u16 },
+  shown: maybe(record({ credential: established.credential, reauthenticateBy: instant })),
+};
+
 const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { name: N }>, 'name'>> } = {
   initSent: record({ connection, handshake, nonce: blob(), ke: keyPair, request: blob(), retries: u16 }),
   resumeSent: record({ connection, handshake, nonce: blob(), ticket: heldTicket, request: blob(), retries: u16 }),
@@ -300,6 +331,12 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
     until: instant,
     moves: u16,
   }),
+  eapHeard: record({ ...taken, until: instant }),
+  eapSaid: record(taken),
+  eapAuthSent: record({ ...taken, msk: maybe(blob(64, 64)) }),
+  eapAsked: record({ ...served, opening: some(payload) }),
+  eapSent: record(served),
+  eapProven: record({ ...served, outcome }),
   established: record(established),
   replaced: record({ ...secured, until: instant }),
   closing: record({ ...secured, remote: identity, why: fc.constantFrom('deleted', 'rekeyed') }),

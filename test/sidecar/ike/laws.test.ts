@@ -35,6 +35,7 @@ function want(world: World, node: Node, kind: 'rekeyIke' | 'rekeyChild'): void {
 /** `keyed` lasts for no time: IKE_AUTH follows in the same step. */
 const PHASES: Readonly<Record<Exclude<PhaseName, 'keyed'>, true>> = {
   ...{ initSent: true, resumeSent: true, intermediateSent: true, authSent: true, halfOpen: true },
+  ...{ eapHeard: true, eapSaid: true, eapAuthSent: true, eapAsked: true, eapSent: true, eapProven: true },
   ...{ established: true, replaced: true, closing: true, gone: true },
 };
 
@@ -67,6 +68,10 @@ describe('a peer with the right keys', () => {
 
   it('can say whatever it likes: an answer, an error or nothing, and nothing is left when it falls silent', () => {
     fc.assert(laws.authenticMessages(), { seed: SEED, numRuns: 1_500 });
+  });
+
+  it('is told once what EAP made of it, whatever that is and whenever', () => {
+    fc.assert(laws.eapAnswers(), { seed: SEED, numRuns: 600 });
   });
 
   it('has the same keys as we, on both sides of every SA', () => {

@@ -1,60 +1,93 @@
 /** The sidecar as it runs in a pod, alone on a core, with files made for the purpose. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { encodeGatewayConfig } from '../../sidecar/contract/gateway-yaml.ts';
 import { encodeKeyRing } from '../../sidecar/contract/key-ring-yaml.ts';
-import { AEAD, config, ESP, ring } from '../harness/policy.ts';
-import { secretOf, userName } from './user.ts';
+import { AEAD, CERTIFICATE_RULE, config, ESP, ring } from '../harness/policy.ts';
+import type { Endpoint } from './initiator.ts';
+import { pin, pinned, processorUs, residentBytes } from './process-cost.ts';
+import { SECRET, userName } from './user.ts';
 
-const ADDRESS = '127.0.0.1';
 const PORTS = { ikePort: 25500, natPort: 25501, httpPort: 25502, peerPort: 25503 };
 const PROGRAM = join(import.meta.dirname, '../../sidecar/main.ts');
-/** USER_HZ, in which /proc counts processor time: 100 on every Linux. */
-const TICK_US = 10_000;
+const DAY_MS = 86_400_000;
+export const GATEWAY_CORE = 0;
+export const CLIENT_CORE = 1;
+
+export interface GatewayChoice {
+  /** So many have a pre-shared key. */
+  readonly users: number;
+  readonly crypto: string;
+  readonly certificates?: GatewayCertificates | undefined;
+  /** Undefined: on the loopback interface. */
+  readonly place?: Place;
+  /** Further options of node. */
+  readonly node?: readonly string[];
+}
+
+/** PEM. */
+export interface GatewayCertificates {
+  /** Its own, with intermediates. */
+  readonly chain: string;
+  readonly key: string;
+  /** Whom clients must have their certificates from. */
+  readonly authority: string;
+}
+
+export interface Place {
+  readonly address: string;
+  /** What comes before a command that is to run there. */
+  readonly within: readonly string[];
+}
 
 export class GatewayProcess {
-  readonly endpoint = { address: ADDRESS, port: PORTS.ikePort };
+  readonly endpoint: Endpoint;
   readonly #process: ChildProcess;
   readonly #directory: string;
 
-  static async start(options: { readonly users: number; readonly crypto: string }): Promise<GatewayProcess> {
+  /** The process that calls this is pinned to the other core. */
+  static async start(choice: GatewayChoice): Promise<GatewayProcess> {
+    const { address, within } = choice.place ?? { address: '127.0.0.1', within: [] };
     const directory = mkdtempSync(join(tmpdir(), 'rekindle-bench-'));
-    writeFiles(directory, options);
+    const file = (name: string): string => join(directory, name);
+    writeFiles(directory, choice);
     const args = [
-      ...[
-        '--config',
-        join(directory, 'gateway.yaml'),
-        '--key-ring',
-        join(directory, 'key-ring.yaml'),
-        '--psk-dir',
-        join(directory, 'psk'),
-      ],
-      ...['--address', ADDRESS, '--http-address', `${ADDRESS}:${PORTS.httpPort}`, '--ordinal', '0', '--log-level', 'warn'],
+      ...['--config', file('gateway.yaml'), '--key-ring', file('key-ring.yaml'), '--psk-dir', file('psk')],
+      ...['--address', address, '--http-address', `${address}:${PORTS.httpPort}`, '--ordinal', '0', '--log-level', 'warn'],
+      ...(choice.certificates ? ['--certificate-dir', file('own'), '--authority', `staff=${file('staff')}`] : []),
     ];
-    const child = spawn(...pinned(0, [process.execPath, PROGRAM, ...args]), { stdio: ['ignore', 'inherit', 'inherit'] });
-    const gateway = new GatewayProcess(child, directory);
-    await gateway.#ready();
-    pinSelf(1);
+    const node = [process.execPath, ...(choice.node ?? []), PROGRAM];
+    const [command = '', ...rest] = [...within, ...pinned(GATEWAY_CORE, [...node, ...args])];
+    const child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const gateway = new GatewayProcess(child, directory, address);
+    await gateway.#ready().catch(async (error) => {
+      await gateway.stop();
+      throw error;
+    });
+    pin(CLIENT_CORE, process.pid);
     return gateway;
   }
 
-  private constructor(child: ChildProcess, directory: string) {
+  private constructor(child: ChildProcess, directory: string, address: string) {
     this.#process = child;
     this.#directory = directory;
+    this.endpoint = { address, port: PORTS.ikePort };
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
   }
 
   /** Processor time so far, user and system. */
   cpuUs(): number {
-    const stat = readFileSync(`/proc/${this.#process.pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+    return processorUs(this.pid);
   }
 
   rssBytes(): number {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#process.pid}/status`, 'latin1'))?.[1]) * 1024;
+    return residentBytes(this.pid);
   }
 
   async stop(): Promise<void> {
@@ -69,7 +102,7 @@ export class GatewayProcess {
   async #ready(): Promise<void> {
     for (let attempt = 0; attempt < 100; attempt++) {
       if (this.#process.exitCode !== null) throw new Error(`the gateway ended with code ${this.#process.exitCode}`);
-      const answer = await fetch(`http://${ADDRESS}:${PORTS.httpPort}/readyz`).catch(() => undefined);
+      const answer = await fetch(`http://${this.endpoint.address}:${PORTS.httpPort}/readyz`).catch(() => undefined);
       if (answer?.ok) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -77,30 +110,27 @@ export class GatewayProcess {
   }
 }
 
-function writeFiles(directory: string, { users, crypto }: { readonly users: number; readonly crypto: string }): void {
+function writeFiles(directory: string, { users, crypto, certificates }: GatewayChoice): void {
+  const write = (name: string, text: string): void => {
+    mkdirSync(dirname(join(directory, name)), { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+  };
   const gateway = config({
     listen: PORTS,
     pools: [{ cidr: '10.64.0.0/10' }],
     slices: 1,
-    ike: { algorithms: AEAD, cookieThreshold: 1_000_000, maxHalfOpen: 100_000, maxSessions: 1_000_000 },
+    // Clients of the load answer nothing, so that nobody asks whether they live.
+    ike: { algorithms: AEAD, cookieThreshold: 1_000_000, maxHalfOpen: 100_000, maxSessions: 1_000_000, deadPeerMs: DAY_MS },
     esp: { algorithms: ESP, forceEncapsulation: true },
     tickets: { maxSpent: 1_000_000 },
+    ...(certificates && { authentication: [CERTIFICATE_RULE] }),
   });
-  writeFileSync(join(directory, 'gateway.yaml'), encodeGatewayConfig({ ...gateway, crypto: crypto as typeof gateway.crypto }), {
-    mode: 0o600,
-  });
-  writeFileSync(join(directory, 'key-ring.yaml'), encodeKeyRing(ring()), { mode: 0o600 });
-  mkdirSync(join(directory, 'psk'), { mode: 0o700 });
-  const lines = Array.from({ length: users }, (_, user) => `${userName(user)}: ${secretOf(user)}\n`);
-  writeFileSync(join(directory, 'psk', 'users.yaml'), lines.join(''), { mode: 0o600 });
-}
-
-const canPin = spawnSync('taskset', ['--version']).status === 0;
-
-function pinned(core: number, [program = '', ...args]: readonly string[]): [string, string[]] {
-  return canPin ? ['taskset', ['-c', String(core), program, ...args]] : [program, args];
-}
-
-function pinSelf(core: number): void {
-  if (canPin) spawnSync('taskset', ['-a', '-cp', String(core), String(process.pid)]);
+  write('gateway.yaml', encodeGatewayConfig({ ...gateway, crypto: crypto as typeof gateway.crypto }));
+  write('key-ring.yaml', encodeKeyRing(ring()));
+  const lines = Array.from({ length: users }, (_, user) => `${userName(user)}: ${SECRET}\n`);
+  write('psk/users.yaml', lines.join(''));
+  if (!certificates) return;
+  write('own/tls.crt', certificates.chain);
+  write('own/tls.key', certificates.key);
+  write('staff/ca.crt', certificates.authority);
 }

@@ -1,8 +1,15 @@
-/** `npm run bench`: one gateway process on one core over loopback UDP, and a client process (this one) that costs less than it. */
+/**
+ * `npm run bench`: one gateway process on one core over loopback UDP, and a client process (this one) that costs less than it.
+ *
+ *     npm run bench -- [--runs N] [--handshakes N] [--window N] [--crypto NAME] [--proof psk|certificate] [--profile FOLDER]
+ *
+ * With a folder, the gateway leaves there what it spent its time on, for Chrome's developer tools.
+ */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { makeCertificates } from './certificates.ts';
 import { GatewayProcess } from './gateway-process.ts';
-import { type Counted, Load } from './load.ts';
+import { type Counted, Load, WITH_SHARED_KEY } from './load.ts';
 import { coreBytesPerSession } from './memory.ts';
 import { medianOf, printTable, type Row } from './table.ts';
 
@@ -12,18 +19,28 @@ const { values } = parseArgs({
     handshakes: { type: 'string', default: '3000' },
     window: { type: 'string', default: '64' },
     crypto: { type: 'string', default: 'auto' },
+    proof: { type: 'string', default: 'psk' },
+    profile: { type: 'string' },
   },
 });
 const [runs, handshakes, window] = [Number(values.runs), Number(values.handshakes), Number(values.window)];
 
-const gateway = await GatewayProcess.start({ users: handshakes * (runs + 1), crypto: values.crypto });
-const load = await Load.open(gateway.endpoint, window);
+const certificates = values.proof === 'certificate' ? makeCertificates() : undefined;
+
+const gateway = await GatewayProcess.start({
+  users: handshakes * (runs + 1),
+  crypto: values.crypto,
+  certificates: certificates?.gateway,
+  node: values.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', values.profile],
+});
+const load = await Load.open(gateway.endpoint, window, { ...WITH_SHARED_KEY, proof: certificates?.clients ?? 'psk' });
 const measured: Record<'full' | 'resumed', Measured[]> = { full: [], resumed: [] };
 const rss: { readonly sessions: number; readonly bytes: number }[] = [];
 
 try {
   for (let run = 0; run <= runs; run++) {
     const first = run * handshakes;
+    certificates?.clients.prepare(first, handshakes);
     const full = await measure(() => load.full(first, handshakes));
     const resumed = await measure(() => load.resume(first, handshakes));
     // The first round compiles the code and fills the pools; it is not counted.
@@ -44,7 +61,7 @@ const [cpu] = cpus();
 process.stdout.write(`
 machine   ${cpu?.model ?? 'unknown'}, ${cpus().length} cores; node ${process.version}; gateway pinned to one core, client to another
 load      ${handshakes} handshakes a run, ${window} under way at a time, ${runs} runs after one that is not counted; medians
-suite     AES-256-GCM, PRF-HMAC-SHA2-256, X25519; PSK; one child, inner address and ticket each; crypto: ${values.crypto}
+suite     AES-256-GCM, PRF-HMAC-SHA2-256, X25519; ${certificates ? 'ECDSA P-256 certificates under an intermediate' : 'PSK'}; one child, inner address and ticket each; crypto: ${values.crypto}
 `);
 printTable([row('full handshake (2 round trips)', measured.full), row('resumption (2 round trips)', measured.resumed)]);
 process.stdout.write(`

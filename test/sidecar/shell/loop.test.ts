@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { DataplaneOrder, DataplaneReport } from '../../../sidecar/contract/dataplane.ts';
 import type { Dataplane } from '../../../sidecar/dataplane/dataplane.ts';
 import { NO_DROPS, NO_TRAFFIC } from '../../../sidecar/dataplane/userspace/traffic.ts';
+import type { EapAnswer, EapQuestion } from '../../../sidecar/ike/eap.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
 import type { Deadline, Event, Input, Output } from '../../../sidecar/ike/step.ts';
 import { Loop, type LoopPorts } from '../../../sidecar/shell/loop.ts';
@@ -94,6 +95,38 @@ describe('the loop', () => {
     await Promise.resolve();
     await Promise.resolve();
     assert.deepEqual(core.inputs[1], { type: 'answered', question: 'q1', bytes: undefined });
+  });
+
+  it('brings back what whoever speaks EAP answers, and a failure where nobody does or it breaks', async () => {
+    const question: EapQuestion = {
+      ...{ conversation: 'c1', side: 'server', method: 'eap-tls', name: 'staff', message: undefined },
+      ...{ claimed: { idType: 2, data: bytes }, ...path },
+    };
+    const packet: EapAnswer = { is: 'packet', message: bytes };
+    const told = async (eap: LoopPorts['eap']) => {
+      const { core, ports, failures } = setUp();
+      if (eap) ports.eap = eap;
+      core.reply = (input) => (input.type === 'datagram' ? [{ type: 'eap', question }] : []);
+      new Loop(ports).handle(datagram);
+      await new Promise((next) => setImmediate(next));
+      return { input: core.inputs[1], failures };
+    };
+    const forgotten: string[] = [];
+    const forget = (conversation: string): void => void forgotten.push(conversation);
+    const good = await told({ answer: async () => packet, forget });
+    assert.deepEqual(good.input, { type: 'eap-answered', conversation: 'c1', answer: packet });
+    const failure = { is: 'failure', message: undefined, why: 'nobody speaks EAP here' };
+    assert.deepEqual((await told(undefined)).input, { type: 'eap-answered', conversation: 'c1', answer: failure });
+    const broken = await told({ answer: () => Promise.reject(new Error('a bug')), forget });
+    assert.deepEqual(
+      [broken.input, broken.failures],
+      [{ type: 'eap-answered', conversation: 'c1', answer: failure }, ['eap: a bug']],
+    );
+    const { core, ports } = setUp();
+    ports.eap = { answer: async () => packet, forget };
+    core.reply = () => [{ type: 'eap-forget', conversation: 'c2' }];
+    new Loop(ports).handle(datagram);
+    assert.deepEqual(forgotten, ['c2']);
   });
 
   it('gives the core the question of a sibling, and the sibling its answer or silence', () => {

@@ -93,6 +93,7 @@ export async function serve(options: ServingOptions): Promise<Serving> {
     dataplane: withLastTraffic(dataplane.port, (spiIn, traffic) => radius.removed(spiIn, traffic)),
     send: (bytes, path) => udp.sendIke(bytes, path),
     ask: options.ask,
+    eap,
     observe(event) {
       radius.observe(event);
       options.observe(event);

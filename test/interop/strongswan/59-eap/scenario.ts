@@ -11,13 +11,16 @@ export const scenario: Scenario = {
     const root = await lab.authority('root', kind);
     const own = await root.issue({ name: 'gateway', kind, names: [`DNS:${GATEWAY_ID}`], usage: 'server' });
     const carol = await root.issue({ name: 'carol', kind, names: ['email:carol@example.com'], usage: 'client' });
+    const dave = await root.issue({ name: 'dave', kind, names: ['email:dave@example.com'], usage: 'client' });
     const gateway = await lab.gateway({
       certificate: { chain: own.certificate, key: own.key },
       authorities: { staff: { 'ca.crt': root.certificate } },
-      eapUsers: { alice: 'a password of alice', bob: 'the password of bob' },
+      eapUsers: { 'alice@example.com': 'a password of alice', 'bob@example.com': 'the password of bob' },
       settings: {
         authentication: [
-          { name: 'staff', method: 'eap-tls', identities: ['carol@example.com'], authorities: ['staff'], eapOnly: true },
+          { name: 'staff', method: 'eap-tls', identities: ['carol@example.com'], authorities: ['staff'] },
+          // strongSwan always says that the gateway need not show a certificate; who wants one gets a rule without eapOnly.
+          { name: 'bare', method: 'eap-tls', identities: ['dave@example.com'], authorities: ['staff'], eapOnly: true },
           { name: 'others', method: 'eap-mschapv2' },
         ],
       },
@@ -25,14 +28,16 @@ export const scenario: Scenario = {
     const peer = await lab.strongSwan('initiator', 'strongswan', {
       'x509/carol.pem': carol.certificate,
       'private/carol.pem': carol.key,
+      'x509/dave.pem': dave.certificate,
+      'private/dave.pem': dave.key,
       'x509ca/root.pem': root.certificate,
     });
 
     for (const [index, [name, identity, method]] of (
       [
-        ['mschapv2', 'alice', 'EAP_MSCHAPV2'],
+        ['mschapv2', 'alice@example.com', 'EAP_MSCHAPV2'],
         ['tls', 'carol@example.com', 'EAP_TLS'],
-        ['eap-only', 'carol@example.com', 'EAP_TLS'],
+        ['eap-only', 'dave@example.com', 'EAP_TLS'],
       ] as const
     ).entries()) {
       await lab.step(`${name}: connected, pings pass`, async () => {

@@ -66,6 +66,9 @@ const ctx = { crypto, random } as unknown as Context;
 /** One key pair for all: a client's cost that a real crowd of clients would share among itself. */
 const pair = keyExchange().generate(random);
 
+/** All clients have one address, where a peer that does ESP itself lets no SPI be there twice. */
+let nextSpi = 0x1000_0000;
+
 /** IKE_SA_INIT, or IKE_SESSION_RESUME with a ticket. */
 export function begin(user: number, held: Held | undefined, manner: Manner, responder: Endpoint): Begun {
   const spiI = hex(random(8));
@@ -139,7 +142,7 @@ const childPayloads = (): Payload[] => [
     cfgType: CfgType.CFG_REQUEST,
     attributes: [{ type: CfgAttribute.INTERNAL_IP4_ADDRESS, value: new Uint8Array() }],
   },
-  { kind: 'SA', proposals: espProposals(ESP, u32Bytes(0x1000_0000 + (random(1)[0] ?? 0)), { pfs: false }) },
+  { kind: 'SA', proposals: espProposals(ESP, u32Bytes(nextSpi++), { pfs: false }) },
   { kind: 'TSi', selectors: [everything(4)] },
   { kind: 'TSr', selectors: [everything(4)] },
 ];

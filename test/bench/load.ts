@@ -1,4 +1,4 @@
-/** Initiators by the thousand from one socket. */
+/** Initiators by the thousand from few sockets. */
 import { createSocket, type Socket } from 'node:dgram';
 import type { SecuredSa } from '../../sidecar/ike/protection.ts';
 import type { Bytes } from '../../sidecar/ike/wire/bytes.ts';
@@ -12,6 +12,7 @@ export interface Counted {
 }
 
 interface Handshake extends Begun {
+  readonly socket: Socket;
   sa: SecuredSa | undefined;
   last: Bytes;
   sentAt: number;
@@ -25,7 +26,7 @@ const MAX_REPEATS = 10;
 
 export class Load {
   readonly tickets = new Map<number, Held>();
-  readonly #socket: Socket;
+  readonly #sockets: readonly Socket[];
   readonly #responder: Endpoint;
   readonly #window: number;
   readonly #manner: Manner;
@@ -35,23 +36,23 @@ export class Load {
   #done = 0;
   #repeated = 0;
 
-  /** `window`: handshakes that are under way at a time. */
-  static async open(responder: Endpoint, window: number, manner = WITH_SHARED_KEY): Promise<Load> {
-    const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20, sendBufferSize: 4 << 20 });
-    const connected = Promise.withResolvers<void>();
-    socket.connect(responder.port, responder.address, () => connected.resolve());
-    await connected.promise;
-    return new Load(socket, responder, window, manner);
+  /** `window`: handshakes that are under way at a time. `sources`: the addresses of the clients, which take turns; undefined: the system's choice. */
+  static async open(
+    responder: Endpoint,
+    window: number,
+    manner = WITH_SHARED_KEY,
+    sources: readonly (string | undefined)[] = [undefined],
+  ): Promise<Load> {
+    const sockets = await Promise.all(sources.map((source) => connected(responder, source)));
+    return new Load(sockets, responder, window, manner);
   }
 
-  private constructor(socket: Socket, responder: Endpoint, window: number, manner: Manner) {
-    this.#socket = socket;
+  private constructor(sockets: readonly Socket[], responder: Endpoint, window: number, manner: Manner) {
+    this.#sockets = sockets;
     this.#responder = responder;
     this.#window = window;
     this.#manner = manner;
-    socket.on('message', (datagram) => this.#guard(() => this.#receive(datagram)));
-    // Nobody listens any more: the repetitions will say it.
-    socket.on('error', () => {});
+    for (const socket of sockets) socket.on('message', (datagram) => this.#guard(() => this.#receive(datagram)));
   }
 
   /** @throws Error when the responder refuses anything. */
@@ -65,7 +66,7 @@ export class Load {
   }
 
   close(): void {
-    this.#socket.close();
+    for (const socket of this.#sockets) socket.close();
   }
 
   async #run(first: number, count: number, ticketOf: (user: number) => Held | undefined): Promise<Counted> {
@@ -82,7 +83,8 @@ export class Load {
 
   #handshake(user: number, held: Held | undefined): Handshake {
     const begun = begin(user, held, this.#manner, this.#responder);
-    return { ...begun, sa: undefined, last: begun.request, sentAt: 0, repeats: 0 };
+    const socket = this.#sockets[user % this.#sockets.length] as Socket;
+    return { ...begun, socket, sa: undefined, last: begun.request, sentAt: 0, repeats: 0 };
   }
 
   #begin(): void {
@@ -96,7 +98,7 @@ export class Load {
   #send(handshake: Handshake, datagram: Bytes): void {
     handshake.last = datagram;
     handshake.sentAt = performance.now();
-    this.#socket.send(datagram);
+    handshake.socket.send(datagram);
   }
 
   #repeat(): void {
@@ -138,3 +140,17 @@ export class Load {
     }
   }
 }
+
+async function connected({ address, port }: Endpoint, source: string | undefined): Promise<Socket> {
+  const socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES, sendBufferSize: BUFFER_BYTES });
+  // Nobody listens any more: the repetitions will say it.
+  socket.on('error', () => {});
+  const [bound, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  socket.bind({ address: source, port: 0 }, () => bound.resolve());
+  await bound.promise;
+  socket.connect(port, address, () => done.resolve());
+  await done.promise;
+  return socket;
+}
+
+const BUFFER_BYTES = 4 << 20;

@@ -20,7 +20,9 @@ export interface LibreswanPlace {
   readonly root: string;
   /** Where its view of the root appears. */
   readonly at: string;
-  /** The scenario's folder in `libreswan/`: has ipsec.conf. */
+  /** The folder of configurations that it sees as /peer; undefined: that of the scenarios. */
+  readonly peers?: string;
+  /** The scenario's folder in `peers`: has ipsec.conf. */
   readonly scenario: string;
   readonly shim: string;
   readonly certificates?: Certificates | undefined;
@@ -44,8 +46,8 @@ export class Libreswan {
 
   /** Done when it answers. */
   static async start(place: LibreswanPlace): Promise<Libreswan> {
-    const { root, at, shim } = place;
-    mountRoot({ root, at, peer: PEERS, scratch: [NSS] });
+    const { root, at, shim, peers = PEERS } = place;
+    mountRoot({ root, at, peer: peers, scratch: [NSS] });
     copyFileSync(shim, join(at, 'tmp/shim.so'));
     const initialize = 'mkdir -p /run/pluto; exec /usr/sbin/ipsec initnss';
     execFileSync('chroot', [at, '/bin/bash', '-c', initialize], { stdio: 'pipe', env: { PATH } });
@@ -60,6 +62,10 @@ export class Libreswan {
     await this.#pluto.kill();
     this.#pluto = startPluto(this.#place);
     await this.#answers();
+  }
+
+  get pid(): number {
+    return this.#pluto.pid;
   }
 
   kill(): Promise<void> {

@@ -46,6 +46,11 @@ export class Program {
     return this.#process.exitCode === null && this.#process.signalCode === null && this.#process.pid !== undefined;
   }
 
+  /** Of the command, as long as that replaces itself (exec) with what it starts. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   get exitCode(): number | null {
     return this.#process.exitCode;
   }

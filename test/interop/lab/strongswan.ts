@@ -1,5 +1,5 @@
 /** A strongSwan of the lab: charon with ESP in its own process (kernel-libipsec), told what to do by swanctl. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine, Output } from './machine.ts';
@@ -16,8 +16,12 @@ export interface StrongSwanPlace {
   readonly root: string;
   /** Where its view of the root appears. */
   readonly at: string;
-  /** The scenario's folder in `strongswan/`: has swanctl.conf, and may have a strongswan.conf. */
+  /** The folder of configurations that it sees as /peer; undefined: that of the scenarios. */
+  readonly peers?: string;
+  /** The scenario's folder in `peers`: has swanctl.conf, and may have a strongswan.conf. */
   readonly scenario: string;
+  /** Makes it believe that the kernel has ESP, where it is told to leave ESP to the kernel. */
+  readonly shim?: string;
   /** Below the folder of swanctl.conf: `x509/client.pem`, `private/client.pem`, `x509ca/root.pem`. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -33,12 +37,17 @@ export class StrongSwan {
 
   /** Done when its configuration is loaded. */
   static async start(place: StrongSwanPlace): Promise<StrongSwan> {
-    mountRoot({ root: place.root, at: place.at, peer: PEERS, scratch: [SETTINGS] });
+    mountRoot({ root: place.root, at: place.at, peer: place.peers ?? PEERS, scratch: [SETTINGS] });
     writeFileSync(join(place.at, SETTINGS, 'swanctl.conf'), `include /peer/${place.scenario}/swanctl.conf\n`);
+    if (place.shim) copyFileSync(place.shim, join(place.at, 'tmp/shim.so'));
     const peer = new StrongSwan(place, startCharon(place));
     peer.write(place.files ?? {});
     await peer.#load();
     return peer;
+  }
+
+  get pid(): number {
+    return this.#charon.pid;
   }
 
   /** Files below the folder of swanctl.conf; read with `--load-creds`. */
@@ -104,10 +113,11 @@ export class StrongSwan {
   }
 }
 
-function startCharon({ machine, at, scenario }: StrongSwanPlace): Program {
-  const own = existsSync(join(PEERS, scenario, 'strongswan.conf'));
+function startCharon({ machine, at, scenario, shim, peers = PEERS }: StrongSwanPlace): Program {
+  const own = existsSync(join(peers, scenario, 'strongswan.conf'));
   const config = `/peer/${own ? `${scenario}/` : ''}strongswan.conf`;
+  const preload = shim === undefined ? '' : 'LD_PRELOAD=/tmp/shim.so ';
   // A killed one leaves these behind.
-  const begin = `rm -f /${SOCKET} /run/charon-systemd.pid; exec env STRONGSWAN_CONF=${config} /usr/sbin/charon-systemd`;
+  const begin = `rm -f /${SOCKET} /run/charon-systemd.pid; exec env ${preload}STRONGSWAN_CONF=${config} /usr/sbin/charon-systemd`;
   return machine.start(`strongswan-${machine.name}`, ['chroot', at, '/bin/bash', '-c', begin]);
 }

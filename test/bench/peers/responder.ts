@@ -1,5 +1,6 @@
 /** Who answers: one process on a core and in a network namespace of its own, and what was configured so that all do the same. */
 import { join } from 'node:path';
+import { pkcs12 } from '../../interop/lab/authority.ts';
 import { Libreswan } from '../../interop/lab/libreswan.ts';
 import { connect, Machine, must } from '../../interop/lab/machine.ts';
 import { unmountRoot } from '../../interop/lab/peer-root.ts';
@@ -105,9 +106,11 @@ const starters: Readonly<Record<ResponderName, Starter>> = {
     return { endpoint: { address, port: IKE_PORT }, pid: peer.pid, stop: () => ended(peer, view.at) };
   },
 
-  async libreswan(machine, address, proof, { roots, shim }) {
+  async libreswan(machine, address, proof, { roots, shim, folder, certificates: { gateway } }) {
     const view = viewOf('libreswan', roots);
-    const peer = await Libreswan.start({ machine, ...view, shim });
+    const credential = { name: 'gateway', certificate: gateway.own, key: gateway.key };
+    const own = [await pkcs12(folder, credential, gateway.intermediate)];
+    const peer = await Libreswan.start({ machine, ...view, shim, certificates: { own, roots: { root: gateway.authority } } });
     await peer.add(proof);
     return { endpoint: { address, port: IKE_PORT }, pid: peer.pid, stop: () => ended(peer, view.at) };
   },

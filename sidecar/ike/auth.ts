@@ -3,6 +3,7 @@ import { prfOf } from './algorithms.ts';
 import type { Context } from './context.ts';
 import { intAuth } from './intermediate-auth.ts';
 import type { FirstMessages, Identity, Secured } from './sa.ts';
+import { encodeIdentity } from './wire/auth-payload.ts';
 import { type Bytes, concat, equalBytes, utf8, Writer } from './wire/bytes.ts';
 
 type Side = 'initiator' | 'responder';
@@ -42,7 +43,16 @@ export function signedOctets(proof: Proof, side: Side, identity: Identity, ctx: 
 const ownProofKey = (proof: Proof, side: Side): Bytes => (side === 'initiator' ? proof.keys.pi : proof.keys.pr);
 
 /** RestOfInitIDPayload = IDType | RESERVED | InitIDData. */
-const identityBody = ({ idType, data }: Identity): Bytes =>
-  new Writer(data.length + 4).u8(idType).u8(0).u16(0).bytes(data).finish();
+/** An identity out of a message, with all that AUTH covers. */
+export const asSent = ({ idType, data, reserved }: Identity): Identity => ({
+  ...{ idType, data: data.slice() },
+  ...(reserved && { reserved: reserved.slice() }),
+});
+
+function identityBody(identity: Identity): Bytes {
+  const writer = new Writer(identity.data.length + 4);
+  encodeIdentity(writer, identity);
+  return writer.finish();
+}
 
 const KEY_PAD = utf8('Key Pad for IKEv2');

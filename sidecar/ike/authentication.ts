@@ -122,7 +122,7 @@ function authenticateTicket(phase: HalfOpen, ticket: NonNullable<HalfOpen['resum
   // RFC 5723 §4.3.3: the same identities as in the ticket, and no certificate.
   if (!sameIdentity(idI, ticket.idI) || (idR && !sameIdentity(idR, ticket.idR)) || cert.length > 0)
     throw failed('not the identities of the ticket');
-  const form = auth && proofForm(phase, ticket.idI, auth.data, policy.config.tickets.acceptLibreswanAuth, ctx);
+  const form = auth && proofForm(phase, idI, auth.data, policy.config.tickets.acceptLibreswanAuth, ctx);
   if (!form) throw failed('a wrong proof of a resumption');
   // RFC 5723 §5 note 1: it is the authenticated identity that counts.
   const remote = ticket.authenticated ?? ticket.idI;

@@ -1,6 +1,6 @@
 /** What EAP proves to a gateway (RFC 7296 §2.16, RFC 5998): which rule a peer may try it under, and what the name that came out is granted. */
 import type { AuthenticationRule } from '../contract/authentication.ts';
-import { proves, sharedKeyAuth } from './auth.ts';
+import { asSent, proves, sharedKeyAuth } from './auth.ts';
 import { anew, earlier, failed, proveByCertificate, SHARED_KEY, type Who } from './authentication.ts';
 import { eapRules, rulesFor } from './authentication-rule.ts';
 import type { Context } from './context.ts';
@@ -26,7 +26,7 @@ export function openEap(
   const rule = rulesFor(config, 'eap', idI)[0] ?? eapRules(config)[0];
   const method = rule && methodOf(rule);
   if (!method) throw failed('no rule for EAP');
-  const claimed = { idType: idI.idType, data: idI.data.slice() };
+  const claimed = asSent(idI);
   const opening = { claimed, local: config.identity, rule: rule.name, method };
   const named = { kind: 'IDr', ...config.identity } as const;
   if (rule.eapOnly && findNotify(notifies, Notify.EAP_ONLY_AUTHENTICATION))

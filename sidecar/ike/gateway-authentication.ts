@@ -1,5 +1,5 @@
 /** The client's half of IKE_AUTH (RFC 7296 §2.15): how it proves itself, and whether the gateway is the one that it wants. */
-import { proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
+import { asSent, proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
 import { certificateOf, earlier, failed, type Proven, SHARED_KEY } from './authentication.ts';
 import { certificatePayloads, certificateRequest, presented } from './certificate-payloads.ts';
 import type { Connection } from './connection.ts';
@@ -82,8 +82,8 @@ export function authenticateGateway(phase: AuthSent, claim: Claim, ctx: Context)
   return full;
 }
 
-function namedAs({ connection, resumed }: AuthSent, { idType, data }: Identity): Identity {
-  const remote = { idType, data: data.slice() };
+function namedAs({ connection, resumed }: AuthSent, idR: Identity): Identity {
+  const remote = asSent(idR);
   const expected = resumed?.remote ?? connection.remote;
   if (expected && !sameIdentity(remote, expected)) throw failed('the gateway has another identity than the one expected');
   return remote;

@@ -27,6 +27,8 @@ export interface Path {
 export interface Identity {
   readonly idType: number;
   readonly data: Bytes;
+  /** As in the payload; undefined where it is not about AUTH. */
+  readonly reserved?: Bytes;
 }
 
 export interface IkeSa {

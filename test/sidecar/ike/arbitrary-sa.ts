@@ -53,7 +53,7 @@ const path: fc.Arbitrary<Path> = fc.constantFrom(
   { local: '192.0.2.1:500', remote: '198.51.100.7:4500' },
   { local: '[2001:db8::1]:4500', remote: '[2001:db8::2]:61000' },
 );
-export const identity: fc.Arbitrary<Identity> = record<Identity>({ idType: fc.nat(255), data: blob() });
+export const identity: fc.Arbitrary<Identity> = fc.record({ idType: fc.nat(255), data: blob() }, { noNullPrototype: true });
 export const address: fc.Arbitrary<Bytes> = fc.constantFrom(4, 16).chain((length) => blob(length, length));
 
 const ikeSuite: fc.Arbitrary<IkeSuite> = record<IkeSuite>({ encr: u16, keyBits: u16, integ: u16, prf: u16, ke: u16 });

@@ -8,7 +8,14 @@ import type { Scenario } from '../../lab/scenario.ts';
 const HARMLESS = [
   ...['jacob-two-two', 'duplicate-outbound', 'duplicate-inbound', 'replay-outbound', 'replay-inbound', 'replay-encrypted'],
   ...['drop-outbound:1', 'drop-outbound:2', 'drop-inbound:1', 'drip-outbound:1'],
-  ...['send-bogus-isakmp-flag', 'send-bogus-payload-flag', 'send-nonzero-reserved', 'minor-version-bump', 'send-no-idr'],
+  ...[
+    'send-bogus-isakmp-flag',
+    'send-bogus-payload-flag',
+    'send-nonzero-reserved',
+    'send-nonzero-reserved-id',
+    'minor-version-bump',
+    'send-no-idr',
+  ],
   ...['add-unknown-v2-payload-to:IKE_SA_INIT', 'add-unknown-v2-payload-to:IKE_AUTH', 'add-unknown-v2-payload-to-sk:IKE_AUTH'],
   ...['add-v2-notification:REDIRECT', 'add-v2-notification:TICKET_OPAQUE', 'add-v2-notification:REKEY_SA'],
   ...['omit-v2-notification:NAT_DETECTION_SOURCE_IP', 'ikev2-add-ike-transform:65537'],

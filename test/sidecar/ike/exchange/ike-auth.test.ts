@@ -54,6 +54,16 @@ describe('IKE_AUTH, the responder', () => {
     assert.deepEqual([established?.keyExchanges, established?.roundTrips, established?.durationMs], [1, undefined, 0]);
   });
 
+  it('covers the reserved bytes of IDi as they were sent, whatever they are', () => {
+    const gateway = gatewayOf();
+    const reserved = Uint8Array.of(1, 2, 3);
+    connect(Peer.towards(gateway), { identity: { ...ALICE, reserved } });
+    assert.deepEqual(gateway.session().remote?.data, ALICE.data);
+    // They are part of what is proven: an AUTH over zeros does not fit.
+    const zeros = { change: (all: readonly Payload[]) => all.map((one) => (one.kind === 'IDi' ? { ...one, reserved } : one)) };
+    assert.deepEqual(notifies(connect(Peer.towards(gateway), zeros)), [Notify.AUTHENTICATION_FAILED]);
+  });
+
   for (const [what, part] of [
     ['a wrong key', { psk: utf8('a guess') }],
     ['an unknown identity', { identity: email('mallory@example.com') }],

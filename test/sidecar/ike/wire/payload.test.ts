@@ -139,7 +139,9 @@ describe('simple payloads', () => {
   it('IDi and IDr: type, three reserved bytes, identity (§3.5)', () => {
     const data = octets('7a2e6578');
     assert.deepEqual(encodeBody({ kind: 'IDi', idType: 2, data }), octets('02 000000 7a2e6578'));
-    assert.deepEqual(decodeBody(36, '02 ffffff 7a2e6578'), { kind: 'IDr', idType: 2, data });
+    assert.deepEqual(decodeBody(36, '02 000000 7a2e6578'), { kind: 'IDr', idType: 2, data });
+    // §2.15: AUTH covers them as they were sent.
+    assert.deepEqual(decodeBody(36, '02 fffffe 7a2e6578'), { kind: 'IDr', idType: 2, data, reserved: octets('fffffe') });
     assertMalformed(() => decodeBody(35, '02 0000'), /wanted 3 bytes/);
   });
 

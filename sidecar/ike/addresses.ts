@@ -98,7 +98,8 @@ export class AddressPools {
     if (address === undefined) return undefined;
     const owner = this.#ordinalOf(address);
     const foreign = owner === this.#ordinal ? undefined : owner;
-    this.#table.set({ address, identity, hold: { kind: 'held', holder: request.holder, foreign } });
+    const former = this.announcedBy(address);
+    this.#table.set({ address, identity, hold: { kind: 'held', holder: request.holder, foreign, former } });
     return address;
   }
 
@@ -130,7 +131,7 @@ export class AddressPools {
     const isHis = !known || (known.identity === key && known.hold.kind !== 'held');
     if (owner === undefined || !isHis) return false;
     const foreign = owner === this.#ordinal ? undefined : owner;
-    this.#table.set({ address: address.slice(), identity: key, hold: { kind: 'held', holder, foreign } });
+    this.#table.set({ address: address.slice(), identity: key, hold: { kind: 'held', holder, foreign, former: undefined } });
     return true;
   }
 
@@ -151,6 +152,11 @@ export class AddressPools {
   announcedBy(address: Bytes): number | undefined {
     const hold = this.#table.get(address)?.hold;
     return hold?.kind === 'announced' ? hold.ordinal : undefined;
+  }
+
+  /** Pods that had addresses of this SA of ours before it, as they told us. */
+  formersOf(holder: string): number[] {
+    return this.#table.heldBy(holder).flatMap(({ hold }) => (hold.kind === 'held' ? (hold.former ?? []) : []));
   }
 
   get foreignCount(): number {

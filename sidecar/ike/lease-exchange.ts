@@ -56,9 +56,11 @@ export class LeaseExchange {
     if (ctx.addresses.foreignCount > 0) this.#renewAt ??= later(ctx.now, RENEW_MS);
     const { replaces, inner, remote } = sa.phase;
     if (!isNew || replaces === undefined) return [];
-    const foreign = ctx.addresses.foreignOf(ownSpi(sa));
-    const former = replaces.pod === undefined || replaces.pod === ctx.member.ordinal ? [] : [replaces.pod];
-    const told = new Set([...foreign.map(({ ordinal }) => ordinal), ...former]);
+    const owners = ctx.addresses.foreignOf(ownSpi(sa)).map(({ ordinal }) => ordinal);
+    // Its ticket knows where the replaced session began; where it moved to is known to the owner of its address.
+    const formers = [replaces.pod, ...ctx.addresses.formersOf(ownSpi(sa))];
+    const told = new Set([...owners, ...formers.filter((pod) => pod !== undefined)]);
+    if (ctx.member.ordinal !== undefined) told.delete(ctx.member.ordinal);
     const identity = identityKey(remote);
     const ageMs = ctx.now - sa.phase.since;
     const leases = inner.map((address) => ({ address, identity, forMs: LEASE_MS, ageMs, oldSpi: replaces.spiR }));

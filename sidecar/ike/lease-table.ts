@@ -4,8 +4,8 @@ import type { Instant } from './sa.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
 
 export type Hold =
-  /** By an SA of ours, named by our SPI. `foreign`: the address is in that ordinal's slice. */
-  | { readonly kind: 'held'; readonly holder: string; readonly foreign: number | undefined }
+  /** By an SA of ours, named by our SPI. `foreign`: the address is in that ordinal's slice. `former`: the pod that had it until then, as it told us. */
+  | { readonly kind: 'held'; readonly holder: string; readonly foreign: number | undefined; readonly former: number | undefined }
   /** For its last identity, until somebody needs it or the time is over. */
   | { readonly kind: 'reserved'; readonly until: Instant }
   /** By an SA of the pod with this ordinal that began then, as it told us. */

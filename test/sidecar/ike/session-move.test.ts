@@ -175,6 +175,16 @@ describe('a session whose client reaches another pod', () => {
     assert.deepEqual([pods.get(1).sessions(), installed(pods, 1)], [[], []]);
   });
 
+  it('is resumed at the pod where it began, which is the owner of its address too, and lives nowhere else', () => {
+    const { pods, peer, answer, ask } = joined();
+    const held = ticketIn(peer, answer);
+    ask(1, [UPDATE]);
+    const again = Peer.towards(pods.get(0), { seed: 700 });
+    assert.deepEqual(innerIn(resume(again, held)), innerIn(answer));
+    pods.talk();
+    assert.deepEqual([pods.get(1).sessions(), installed(pods, 1)], [[], []]);
+  });
+
   it('asks nothing for responses, unknown exchanges and SPIs that no sibling made', () => {
     const { pods, peer } = joined();
     const pod = pods.get(1);

@@ -231,6 +231,19 @@ describe('two sessions that claim one address', () => {
     for (const ordinal of [0, 1]) pods.get(ordinal).pass(10);
     resume(Peer.towards(pods.get(0), { seed: 301 }), ticket, { wanted: inner });
     assert.deepEqual([pods.get(0).sessions().length, pods.get(1).sessions().length], [1, 1]);
+    pods.talk();
+    assert.deepEqual([pods.get(0).phases(), pods.get(1).phases()], [['established'], []]);
+  });
+
+  it('become one when the words were lost: the client of the older is told, who may not know', () => {
+    const pods = new Pods(2);
+    const { inner, ticket } = ticketed(pods);
+    resume(Peer.towards(pods.get(1), { seed: 300 }), ticket, { wanted: inner });
+    for (const question of pods.questions()) if (opened(question).kind === 'lease') pods.answer(question, pods.ask(question));
+    for (const ordinal of [0, 1]) pods.get(ordinal).pass(10);
+    resume(Peer.towards(pods.get(0), { seed: 301 }), ticket, { wanted: inner });
+    for (let lost = pods.questions(); lost.length > 0; lost = pods.questions())
+      for (const question of lost) pods.answer(question, undefined);
     pods.pass(30_000);
     assert.deepEqual([pods.get(0).phases(), pods.get(1).phases()], [['established'], ['closing']]);
   });

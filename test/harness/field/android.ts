@@ -1,7 +1,8 @@
 /** Android 12 and later, and the app of strongSwan on it. */
+
+import { signatureHashes } from '../../../sidecar/ike/signature-auth.ts';
 import { utf8 } from '../../../sidecar/ike/wire/bytes.ts';
 import { CfgAttribute, IdType, Notify } from '../../../sidecar/ike/wire/registry.ts';
-import { signatureHashes } from '../../../sidecar/ike/signature-auth.ts';
 import { email, GATEWAY } from '../policy.ts';
 import { type FieldClient, told } from './field-client.ts';
 import { espOffer, ikeOffer } from './offer.ts';

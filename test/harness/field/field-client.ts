@@ -147,7 +147,9 @@ const hashesTold = ({ init }: FieldClient): boolean =>
 
 /** Groups of an offer in their order. */
 export const groupsOf = (proposals: readonly Proposal[]): number[] => [
-  ...new Set(proposals.flatMap(({ transforms }) => transforms.filter(({ type }) => type === TransformType.KE).map(({ id }) => id))),
+  ...new Set(
+    proposals.flatMap(({ transforms }) => transforms.filter(({ type }) => type === TransformType.KE).map(({ id }) => id)),
+  ),
 ];
 
-export const told = (...types: readonly number[]): Payload[] => types.map((type) => notify(type));
+export const told = (...types: readonly Notify[]): Payload[] => types.map((type) => notify(type));

@@ -8,9 +8,11 @@ import { espOffer, ikeOffer } from './offer.ts';
 /** Microsoft's own: addresses of servers. */
 const [INTERNAL_IP4_SERVER, INTERNAL_IP6_SERVER] = [23456, 23457];
 
-const vendors: readonly Payload[] = ['1e2b516905991c7d7c96fcbfb587e461', 'fb1de3cdf341b7ea16b7e5be0855f120', '26244d38eddb61b3172a36e3d0cfb819'].map(
-  (id): Payload => ({ kind: 'V', data: Uint8Array.from(Buffer.from(id, 'hex')) }),
-);
+const vendors: readonly Payload[] = [
+  '1e2b516905991c7d7c96fcbfb587e461',
+  'fb1de3cdf341b7ea16b7e5be0855f120',
+  '26244d38eddb61b3172a36e3d0cfb819',
+].map((id): Payload => ({ kind: 'V', data: Uint8Array.from(Buffer.from(id, 'hex')) }));
 
 /** Of every authority that the machine knows. */
 const certreq: readonly Payload[] = [
@@ -23,7 +25,7 @@ const base: Omit<FieldClient, 'name' | 'ike'> = {
   esp,
   espAnew: esp,
   // Whatever it is called, it says its own address when it is EAP that proves it.
-  idI: { idType: IdType.ID_IPV4_ADDR, data: parseAddress('192.168.1.20') ?? new Uint8Array(4) },
+  idI: { idType: IdType.ID_IPV4_ADDR, data: parseAddress('192.168.1.20') },
   idR: undefined,
   init: vendors,
   auth: told(Notify.MOBIKE_SUPPORTED),

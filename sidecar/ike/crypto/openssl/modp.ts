@@ -7,13 +7,25 @@ import { plain } from './bytes.ts';
 
 export function modpGroup(name: Modp): Group {
   const length = modpPrimes[name].toString(16).length / 2;
+  let made: DiffieHellmanGroup | undefined;
+  // Made once: OpenSSL does not know the prime of MODP-1024, and tests it for 30 ms each time; a stranger's message would cost two of that.
+  const withSecret = <T>(secret: Bytes, use: (group: DiffieHellmanGroup) => T): T => {
+    made ??= getDiffieHellman(name);
+    const group = made;
+    try {
+      setSecret(group, secret);
+      return use(group);
+    } finally {
+      setSecret(group, NO_SECRET);
+    }
+  };
   return {
-    publicValue(secret) {
-      const pair = withSecret(name, secret);
-      pair.generateKeys();
-      return leftPadded(pair.getPublicKey(), length);
-    },
-    agree: (secret, _own, peerValue) => plain(withSecret(name, secret).computeSecret(peerValue)),
+    publicValue: (secret) =>
+      withSecret(secret, (group) => {
+        group.generateKeys();
+        return leftPadded(group.getPublicKey(), length);
+      }),
+    agree: (secret, _own, peerValue) => withSecret(secret, (group) => plain(group.computeSecret(peerValue))),
   };
 }
 
@@ -22,11 +34,9 @@ export function modpGroup(name: Modp): Group {
  * `createDiffieHellman(prime)` tests the prime anew (0.2 to 3 s), and with key objects OpenSSL raises the peer's value to the
  * order of the group, which for our safe primes says no more than the range check before (2 to 13 ms instead of 0.25 to 1.3).
  */
-function withSecret(name: Modp, secret: Bytes): DiffieHellmanGroup {
-  const group = getDiffieHellman(name);
-  DiffieHellman.prototype.setPrivateKey.call(group, secret);
-  return group;
-}
+const setSecret = (group: DiffieHellmanGroup, secret: Bytes): void => DiffieHellman.prototype.setPrivateKey.call(group, secret);
+/** What a group is left with. */
+const NO_SECRET = Uint8Array.of(1);
 
 function leftPadded(value: Bytes, length: number): Bytes {
   const out = new Uint8Array(length);

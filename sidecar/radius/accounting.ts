@@ -62,10 +62,12 @@ export class Accounting {
   }
 
   observe(event: Event): void {
+    if (event.name === 'established') this.#start(event);
+    else if (this.#accounts.size > 0) this.#follow(event);
+  }
+
+  #follow(event: Event): void {
     switch (event.name) {
-      case 'established':
-        this.#start(event);
-        break;
       case 'child-installed':
         this.#install(this.#accounts.get(key(event)), event.spiIn);
         break;

@@ -32,13 +32,16 @@ function hchacha20(chacha20: Stream, key: Bytes, input: Bytes): Bytes {
   return out;
 }
 
-/** Four little-endian words, modulo 2^32. */
+/** Four little-endian words, modulo 2^32: byte by byte with a borrow. */
 function subtractWords(out: Bytes, from: Bytes, what: Bytes): void {
-  const [a, b, difference] = [viewOf(from), viewOf(what), viewOf(out)];
-  for (let at = 0; at < 16; at += 4) difference.setUint32(at, a.getUint32(at, true) - b.getUint32(at, true), true);
+  for (let word = 0; word < 16; word += 4) {
+    for (let at = word, borrow = 0; at < word + 4; at++) {
+      const difference = (from[at] ?? 0) - (what[at] ?? 0) - borrow;
+      out[at] = difference; // a byte array keeps the low eight bits
+      borrow = difference < 0 ? 1 : 0;
+    }
+  }
 }
-
-const viewOf = (bytes: Bytes): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Four zero bytes, then the last eight of the nonce. */
 function tailNonce(nonce: Bytes): Bytes {

@@ -75,6 +75,8 @@ export function connectionOf(
     remote: options.remoteIdentity,
     authentication: { method: 'psk', secret: options.psk.expose() },
     trust: { anchors: [], lists: [] },
+    ppk: undefined,
+    postQuantum: 'any',
     childless: false,
     ...{ ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs },
     addresses: { ipv4: true, ipv6: true },

@@ -190,6 +190,7 @@ export type Failure =
   | 'our own key is not usable'
   | 'the gateway has another identity than the one expected'
   | 'the gateway does not know the key'
+  | 'the gateway does not know the post-quantum key'
   | 'the gateway proves itself in another way than we want'
   | `the gateway has a certificate that is not trusted: ${Distrust}`
   | 'the gateway made a wrong signature'

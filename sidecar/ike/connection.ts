@@ -19,6 +19,9 @@ export interface Connection {
   readonly authentication: OwnProof;
   /** Whom a gateway's certificate must lead to. */
   readonly trust: TrustedAuthorities;
+  readonly ppk: OwnPpk | undefined;
+  /** required: no session, resumed ones included, whose keys come of nothing but what a quantum computer breaks. */
+  readonly postQuantum: 'any' | 'required';
   readonly ike: Algorithms;
   readonly esp: Algorithms;
   /** Ask for inner addresses; a former one is asked for again when a ticket remembers it. */
@@ -48,6 +51,15 @@ export type OwnProof =
   | { readonly method: 'certificate'; readonly chain: readonly Bytes[]; readonly privateKey: Bytes }
   /** `eapOnly`: the gateway may do without a certificate when the method proves both (RFC 5998). */
   | { readonly method: 'eap'; readonly eapOnly: boolean };
+
+/** A post-quantum pre-shared key that the gateway has too (RFC 8784). */
+export interface OwnPpk {
+  /** Without its type. */
+  readonly id: Bytes;
+  readonly secret: Bytes;
+  /** No session without it. */
+  readonly required: boolean;
+}
 
 /** DER: certificates of trust anchors, and revocation lists. */
 export interface TrustedAuthorities {

@@ -185,9 +185,10 @@ export function connect(connection: Connection, ticket: HeldTicket | undefined, 
   return followedBy(gone, ikeSaInit.initiate(connection, newHandshake(ctx), ctx));
 }
 
-function unusable({ local, remote }: Connection, ticket: HeldTicket, { now }: Context): string | undefined {
+function unusable({ local, remote, ppk, postQuantum }: Connection, ticket: HeldTicket, { now }: Context): string | undefined {
   // RFC 5723 §4.3.1: "A client MUST NOT present a ticket when it knows that the ticket's lifetime has expired."
   if (now >= ticket.expiresAt || now >= ticket.reauthenticateBy) return 'expired';
+  if ((postQuantum === 'required' || ppk?.required) && !ticket.postQuantum) return 'not safe from quantum computers';
   // RFC 5723 §4.3.3: both identities are those of the ticket, so with another one it could only fail.
   const isSame = sameIdentity(local, ticket.local) && (!remote || sameIdentity(remote, ticket.remote));
   return isSame ? undefined : 'of another identity';

@@ -8,9 +8,11 @@ import type { Context } from './context.ts';
 import type { EapAnswer, EapQuestion } from './eap.ts';
 import { ProtocolError } from './error.ts';
 import { answeredHandshake } from './first-exchange.ts';
+import { provenWithPpk } from './own-post-quantum-key.ts';
 import { type AuthSent, type EapSaid, type EapTaken, type InPhase, later, ownSpi } from './sa.ts';
 import type { Step } from './step.ts';
 import { request } from './window.ts';
+import type { Bytes } from './wire/bytes.ts';
 import { eapBody, eapBytes } from './wire/eap-payload.ts';
 import type { PayloadOf } from './wire/payload.ts';
 import { AuthMethod, EapCode, Exchange, Notify } from './wire/registry.ts';
@@ -78,7 +80,12 @@ export function answered(sa: InPhase<'eapHeard'>, given: EapAnswer, ctx: Context
   const { msk, mutual } = given;
   // RFC 5998 §4: mutual, and key-generating.
   if (!taken.shown && !(mutual && msk)) throw failed('a method of EAP that does not prove the gateway');
-  const data = sharedKeyAuth(taken, 'initiator', taken.connection.local, msk ?? taken.keys.pi, ctx);
+  const { payloads, notifies } = provenWithPpk(taken, (keyed) => [proofBy(msk, keyed, ctx)], ctx);
   const phase = { ...taken, name: 'eapAuthSent', msk } as const;
-  return request({ ...sa, phase }, Exchange.IKE_AUTH, [{ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data }], ctx);
+  return request({ ...sa, phase }, Exchange.IKE_AUTH, [...payloads, ...notifies], ctx);
+}
+
+function proofBy(msk: Bytes | undefined, taken: EapTaken, ctx: Context): PayloadOf<'AUTH'> {
+  const data = sharedKeyAuth(taken, 'initiator', taken.connection.local, msk ?? taken.keys.pi, ctx);
+  return { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data };
 }

@@ -90,7 +90,7 @@ function failedResponse(error: ProtocolError, sa: SecuredSa, message: Message, c
   const outputs = [refused(error, 'us', sa, message)];
   if (error.verdict === 'refuse' && inPhase(sa, 'established') && !makesIkeSa(sa.phase.exchange))
     return { sa: undone(sa, ctx), outputs };
-  return { sa: undefined, closes: whyClosed(error, sa), outputs: [...farewell(sa, ctx), ...outputs] };
+  return { sa: undefined, closes: whyClosed(error, sa), outputs: [...farewell(error, sa, ctx), ...outputs] };
 }
 
 /** RFC 7296 §2.21: "clean up the IKE state (for example, by sending a Delete for a bad SA)": the peer believes in a child that we do not have. */
@@ -115,8 +115,10 @@ function childUnderway(exchange: OwnExchange): { readonly old: number | undefine
 }
 
 /** The peer may believe in an SA that we do not have. Nobody waits for its answer, so it is said once. */
-function farewell(sa: SecuredSa, ctx: Context): readonly Output[] {
-  const { outputs } = request(sa, Exchange.INFORMATIONAL, [{ kind: 'D', protocol: Protocol.IKE, spis: [] }], ctx);
+function farewell(error: ProtocolError, sa: SecuredSa, ctx: Context): readonly Output[] {
+  // RFC 7296 §2.21.2, RFC 8784 §3: "sending the AUTHENTICATION_FAILED notification in the INFORMATIONAL exchange".
+  const why = error.notify === Notify.AUTHENTICATION_FAILED ? [notify(error.notify)] : [];
+  const { outputs } = request(sa, Exchange.INFORMATIONAL, [...why, { kind: 'D', protocol: Protocol.IKE, spis: [] }], ctx);
   return inPhase(sa, 'established') ? [...outputs, ...voidTicket(sa, 'we deleted the IKE SA')] : outputs;
 }
 

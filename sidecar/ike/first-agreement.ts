@@ -14,6 +14,7 @@ import {
   natOf,
   pathAfterNatDetection,
 } from './first-exchange.ts';
+import { agreesOnPpk } from './own-post-quantum-key.ts';
 import { isRedirectable } from './redirect.ts';
 import { type IkeSa, type InitSent, type InPhase, later, type Path, type ResumeSent } from './sa.ts';
 import { hashesOf } from './signature-auth.ts';
@@ -112,6 +113,8 @@ export function concludeKeyed(
     ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
     phase: {
       ...{ name: 'keyed', suite, connection, nat, resumed, pending: additional },
+      // RFC 8784 §3: "MUST NOT be used when these subkeys are calculated as result of ... resumption".
+      ppk: !resumed && agreesOnPpk(connection, notifies),
       // RFC 6023 §3: only with a responder that says so.
       childless: connection.childless && findNotify(notifies, Notify.CHILDLESS_IKEV2_SUPPORTED) !== undefined,
       postQuantum: resumed?.postQuantum ?? keyExchangeOf(ctx.crypto, suite.ke).postQuantum,

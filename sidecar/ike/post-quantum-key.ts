@@ -11,7 +11,7 @@ import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
 import { Notify } from './wire/registry.ts';
 
 /** RFC 8784 §5.1: the first octet of a PPK_ID. */
-const PPK_ID_FIXED = 2;
+export const PPK_ID_FIXED = 2;
 
 interface Asked {
   readonly auth: PayloadOf<'AUTH'> | undefined;
@@ -48,8 +48,12 @@ function chosen<A extends Asked>(sa: InPhase<'halfOpen'>, asked: A, ctx: Context
   return { sa, asked: { ...asked, auth: { ...asked.auth, data: plain } }, told: [] };
 }
 
-/** SK_d = prf+ (PPK, SK_d'), and so SK_pi and SK_pr. */
-function mix(phase: HalfOpen, secret: Bytes, ctx: Context): HalfOpen {
+/** RFC 8784 §3: SK_d = prf+ (PPK, SK_d'), and so SK_pi and SK_pr. */
+export function mix<P extends Pick<HalfOpen, 'suite' | 'keys' | 'postQuantum'>>(
+  phase: P,
+  secret: Bytes,
+  ctx: Pick<Context, 'crypto'>,
+): P {
   const prf = prfOf(ctx.crypto, phase.suite);
   const { d, pi, pr } = phase.keys;
   const through = (key: Bytes): Bytes => prf.expand(secret, key, prf.length);

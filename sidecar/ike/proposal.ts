@@ -11,9 +11,10 @@ import { Esn, Ke, Notify, Protocol, TransformType } from './wire/registry.ts';
 interface IkeOffering {
   /** Of the new IKE SA when this rekeys one; none in IKE_SA_INIT. */
   readonly spi?: Bytes;
-  /** Proposals with a further key exchange first: a peer that knows none must pass over them (RFC 7296 §3.3.6). */
-  readonly additional?: boolean;
+  /** Proposals with a further key exchange first: a peer that knows none must pass over them (RFC 7296 §3.3.6); `only`: and nothing else. */
+  readonly additional?: Additional;
 }
+type Additional = boolean | 'only';
 
 export const ikeProposals = (algorithms: Algorithms, { spi = EMPTY, additional = true }: IkeOffering = {}): Proposal[] =>
   proposals(Protocol.IKE, spi, algorithms, additionalOffers(algorithms, additional), [
@@ -35,8 +36,11 @@ export const espProposals = (algorithms: Algorithms, spi: Bytes, { pfs, addition
   ]);
 
 /** One further key exchange, and none at all for peers who do not know RFC 9370. */
-const additionalOffers = ({ additionalKeyExchange: methods }: Algorithms, wanted: boolean): readonly (readonly Transform[])[] =>
-  wanted && methods.length > 0 ? [transforms(TransformType.ADDKE1, methods), []] : [[]];
+const additionalOffers = (
+  { additionalKeyExchange: methods }: Algorithms,
+  wanted: Additional,
+): readonly (readonly Transform[])[] =>
+  wanted && methods.length > 0 ? [transforms(TransformType.ADDKE1, methods), ...(wanted === 'only' ? [] : [[]])] : [[]];
 
 /** An IKE_SA_INIT with these proposals may need IKE_INTERMEDIATE. */
 export const offersAdditional = (offered: readonly Proposal[]): boolean =>

@@ -103,6 +103,8 @@ export interface InitSent {
   readonly nonce: Bytes;
   readonly ke: KeyPair;
   readonly request: Bytes;
+  /** An answer without what we demand has come; a better one may follow. */
+  readonly doubted: boolean;
   /** Answers with COOKIE or INVALID_KE_PAYLOAD so far: bounded. */
   readonly retries: number;
 }
@@ -159,13 +161,13 @@ interface Agreeing {
   readonly pending: readonly number[];
   /** No quantum computer breaks what the keys came of so far. */
   readonly postQuantum: boolean;
+  /** Both said that they have post-quantum pre-shared keys (RFC 8784); whether they have the same one is for IKE_AUTH to tell. */
+  readonly ppk: boolean;
 }
 
 /** Responder: IKE_SA_INIT or IKE_SESSION_RESUME answered, IKE_AUTH awaited. */
 export interface HalfOpen extends Secured, Agreeing {
   readonly name: 'halfOpen';
-  /** Both said that they have post-quantum pre-shared keys (RFC 8784). */
-  readonly ppk: boolean;
   /** The last request came under these, and so will its repetition. */
   readonly formerKeys: IkeKeys | undefined;
   /** What a ticket brought; undefined in a full exchange. */

@@ -38,6 +38,14 @@ export function mix(peer: Peer, shared: Uint8Array): void {
   peer.keys = keysOf(peer, prf(peer.keys.d, shared, peer.first.ni, peer.first.nr));
 }
 
+/** SK_d = prf(PPK, SK_d' | 0x01), and so SK_pi and SK_pr: RFC 8784 §3. */
+export function mixPpk(peer: Peer, secret: Uint8Array): void {
+  const { keys } = peer;
+  if (!keys) throw new Error('no keys to mix with');
+  const through = (key: Uint8Array): Uint8Array => prf(secret, key, Uint8Array.of(1));
+  peer.keys = { ...keys, d: through(keys.d), pi: through(keys.pi), pr: through(keys.pr) };
+}
+
 /** Header, header of the Encrypted payload and one KE payload, as RFC 9242 §3.3.2 figure 1 has it. */
 export function content(peer: Peer, messageId: number, response: boolean, ke: { group: number; data: Uint8Array }): Uint8Array {
   const inner = concat(Uint8Array.of(0, 0, ...u16(8 + ke.data.length), ...u16(ke.group), 0, 0), ke.data);

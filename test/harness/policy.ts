@@ -145,6 +145,8 @@ export function connection(part: Partial<Connection> = {}): Connection {
       redirects: { from: undefined },
       mobike: true,
       childless: false,
+      ppk: undefined,
+      postQuantum: 'any',
       forceEncapsulation: false,
       rekeyMs: 0,
       childRekeyMs: 0,

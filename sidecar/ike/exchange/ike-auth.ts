@@ -22,6 +22,7 @@ import { childOf, firstChild, refusal, withChild } from '../first-child.ts';
 import { answeredHandshake, errorOf, hasUnknownError, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { authenticateByEap, authenticateGateway, introduce, proveOurselves } from '../gateway-authentication.ts';
 import { crossedNat, mobilityOf, offersMobility } from '../mobike.ts';
+import { mixedByBoth, provenWithPpk } from '../own-post-quantum-key.ts';
 import { mixedIn } from '../post-quantum-key.ts';
 import { follow, redirected, redirection, redirectTarget } from '../redirect.ts';
 import { type Established, type Identity, type InPhase, later, NEVER } from '../sa.ts';
@@ -36,7 +37,7 @@ import { shape } from '../wire/shape.ts';
 const childSlots = { sa: 'SA?', tsi: 'TSi?', tsr: 'TSr?', cp: 'CP?', notifies: 'N*' } as const;
 const request = shape({ idI: 'IDi', idR: 'IDr?', cert: 'CERT*', auth: 'AUTH?', ...childSlots });
 const response = shape({ idR: 'IDr?', cert: 'CERT*', auth: 'AUTH?', eap: 'EAP?', ...childSlots });
-const proof = shape({ auth: 'AUTH', notifies: 'N*' });
+const proven = shape({ auth: 'AUTH', notifies: 'N*' });
 type AuthResponse = ReturnType<typeof response>;
 export type AuthRequest = ReturnType<typeof request>;
 
@@ -49,15 +50,17 @@ export function initiate(sa: InPhase<'keyed'>, ctx: Context): Step {
     : offerChild(sa, { local: localTraffic, remote: remoteTraffic }, { inAuth: true }, ctx);
   const idR = resumed?.remote ?? remote;
   const alone = !resumed && idR !== undefined && ctx.sessionsOf(idR).length === 0;
+  const proof = provenWithPpk(phase, (keyed) => proveOurselves(keyed, ctx), ctx);
   const payloads: Payload[] = [
     { kind: 'IDi', ...local },
     ...(idR ? [{ kind: 'IDr', ...idR } as const] : []),
-    ...proveOurselves(phase, ctx),
+    ...proof.payloads,
     ...askForAddresses(connection, resumed?.inner ?? []),
     ...(offer ? offerPayloads(offer) : []),
     ...(alone ? [notify(Notify.INITIAL_CONTACT)] : []), // RFC 7296 §2.4
     ...ticketRequest(connection.tickets),
     ...offersMobility(phase.nat, connection.mobike),
+    ...proof.notifies,
   ];
   return sendRequest({ ...sa, phase: { ...phase, name: 'authSent', offer } as const }, Exchange.IKE_AUTH, payloads, ctx);
 }
@@ -73,7 +76,7 @@ export function respond(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], c
 
 /** After EAP the proof alone: who we are was said in the first answer, and what is asked for in the first request. */
 export function respondProven(sa: InPhase<'eapProven'>, payloads: readonly Payload[], ctx: Context): Reply {
-  const { sa: mixed, asked, told } = mixedIn(eapRelay.asBefore(sa), proof(payloads), ctx);
+  const { sa: mixed, asked, told } = mixedIn(eapRelay.asBefore(sa), proven(payloads), ctx);
   const { keys, postQuantum } = mixed.phase;
   const who = authenticateEap({ ...sa.phase, keys, postQuantum }, asked.auth, ctx);
   const reply = welcome(mixed, who, request(sa.phase.asked), ctx);
@@ -158,7 +161,9 @@ export function conclude(sa: InPhase<'authSent'>, payloads: readonly Payload[], 
   const { idR, auth, eap, cert, notifies } = answer;
   if (!idR || !(auth || eap)) return refusedByPeer(sa, notifies);
   if (eap) return eapSupplicant.begin(sa, eap, introduce(phase, { idR, auth, cert }, ctx), ctx);
-  return auth ? enter(sa, authenticateGateway(phase, { idR, auth, cert }, ctx), answer, ctx) : refusedByPeer(sa, notifies);
+  if (!auth) return refusedByPeer(sa, notifies);
+  const mixed = mixedByBoth(sa, notifies, ctx);
+  return enter(mixed, authenticateGateway(mixed.phase, { idR, auth, cert }, ctx), answer, ctx);
 }
 
 /** The gateway's next packet of EAP. */
@@ -171,7 +176,8 @@ export function concludeEap(sa: InPhase<'eapSaid'>, payloads: readonly Payload[]
 export function concludeProven(sa: InPhase<'eapAuthSent'>, payloads: readonly Payload[], ctx: Context): Step {
   const answer = response(payloads);
   if (!answer.auth) return refusedByPeer(eapSupplicant.asBefore(sa), answer.notifies);
-  return enter(eapSupplicant.asBefore(sa), authenticateByEap(sa.phase, answer.auth, ctx), answer, ctx);
+  const mixed = mixedByBoth(sa, answer.notifies, ctx);
+  return enter(eapSupplicant.asBefore(mixed), authenticateByEap(mixed.phase, answer.auth, ctx), answer, ctx);
 }
 
 /** The gateway has proven who it is. */

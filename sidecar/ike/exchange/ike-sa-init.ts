@@ -25,15 +25,16 @@ import {
   nameOfNotify,
   withCookie,
 } from '../first-exchange.ts';
+import { agreesOnPpk, missing, needsAdditional } from '../own-post-quantum-key.ts';
 import { acceptedIke, chooseIke, demandKe, ikeProposals, offersAdditional } from '../proposal.ts';
 import { followFirst, redirectFirst, redirectOffer } from '../redirect.ts';
 import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
 import { hashesOf, signatureHashes } from '../signature-auth.ts';
-import type { Step } from '../step.ts';
+import { event, type Step, which } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { type Bytes, Reader } from '../wire/bytes.ts';
 import { decodeMessage, type Message, NO_SPI } from '../wire/message.ts';
-import { notify, type Payload, type PayloadOf } from '../wire/payload.ts';
+import { notify, type Payload, type PayloadOf, type Proposal } from '../wire/payload.ts';
 import { Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
 
@@ -45,7 +46,7 @@ export function initiate(connection: Connection, handshake: Handshake, ctx: Cont
   const spiI = ctx.newIkeSpi();
   const nonce = ctx.random(NONCE_BYTES);
   const ke = keyPair(group ?? 0, ctx);
-  const proposals = ikeProposals(connection.ike);
+  const proposals = offers(connection, ctx);
   const payloads: Payload[] = [
     { kind: 'SA', proposals },
     kePayload(ke),
@@ -54,8 +55,9 @@ export function initiate(connection: Connection, handshake: Handshake, ctx: Cont
     ...(connection.authentication.method === 'psk' ? [] : [signatureHashes()]),
     ...capabilities(spiI, NO_SPI, connection.path, connection.forceEncapsulation, ctx),
     ...redirectOffer(connection),
+    ...(connection.ppk ? [notify(Notify.USE_PPK)] : []), // RFC 8784 §3
   ];
-  const phase = { name: 'initSent', connection, handshake, nonce, ke, retries: 0 } as const;
+  const phase = { name: 'initSent', connection, handshake, nonce, ke, doubted: false, retries: 0 } as const;
   return sendFirst(Exchange.IKE_SA_INIT, spiI, phase, payloads, ctx);
 }
 
@@ -110,15 +112,32 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
   const { sa: answer, ke, nonce, notifies } = response(message.payloads);
   if (!answer || !ke || !nonce) return again(sa, notifies, ctx);
   const { connection } = phase;
-  const { suite, additional } = acceptedIke(answer.proposals, ikeProposals(connection.ike));
+  const { suite, additional } = acceptedIke(answer.proposals, offers(connection, ctx));
   if (suite.ke !== phase.ke.id || ke.group !== phase.ke.id)
     throw ProtocolError.malformed(`KE of group ${ke.group}, ours is ${phase.ke.id}`);
   // RFC 9370 §2.2.1: there is no way to do what was chosen.
   if (additional.length > 0 && !findNotify(notifies, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED))
     throw ProtocolError.malformed('further key exchanges without IKE_INTERMEDIATE');
+  const ppk = agreesOnPpk(connection, notifies);
+  const lacking = missing(connection, { ppk, methods: [suite.ke, ...additional] }, ctx);
+  if (lacking) return doubt(sa, lacking);
   const shared = keyExchangeOf(ctx.crypto, suite.ke).conclude(phase.ke.privateKey, ke.data);
   const agreement = { suite, additional, secret: { from: 'full', shared }, resumed: undefined } as const;
   return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
+}
+
+/** Nothing that a connection would refuse in the end. */
+const offers = (connection: Connection, ctx: Context): Proposal[] =>
+  ikeProposals(connection.ike, { additional: needsAdditional(connection, ctx) ? 'only' : true });
+
+/**
+ * RFC 8784 §6: "it waits for more response messages, retransmitting the request as if no responses were received at all": this one may
+ * be forged. The reason is told once.
+ */
+function doubt(sa: InPhase<'initSent'>, reason: string): Step {
+  const refused = { name: 'refused', by: 'us', exchange: 'IKE_SA_INIT', notify: 'NO_PROPOSAL_CHOSEN', reason } as const;
+  const outputs = sa.phase.doubted ? [] : [event({ ...refused, ...which(sa) })];
+  return { sa: { ...sa, phase: { ...sa.phase, doubted: true } }, outputs };
 }
 
 /** No SA in the answer: a cookie to bring back, another group to try, or a refusal. */

@@ -127,6 +127,8 @@ const connection: fc.Arbitrary<Connection> = record<Connection>({
     fc.record({ method: fc.constant('eap' as const), eapOnly: fc.boolean() }, { noNullPrototype: true }),
   ),
   trust: record<TrustedAuthorities>({ anchors: some(blob()), lists: some(blob()) }),
+  ppk: maybe(fc.record({ id: blob(), secret: blob(), required: fc.boolean() }, { noNullPrototype: true })),
+  postQuantum: fc.constantFrom('any', 'required'),
   ike: algorithms,
   esp: algorithms,
   addresses: fc.constant({ ipv4: true, ipv6: false }),
@@ -179,7 +181,7 @@ const first: fc.Arbitrary<FirstMessages> = fc.oneof(
   fc.record(messages, { noNullPrototype: true }),
   fc.record({ ...messages, intermediate }, { noNullPrototype: true }),
 );
-const agreeing = { first, peerHashes: some(u16), pending: some(u16), postQuantum: fc.boolean() };
+const agreeing = { first, peerHashes: some(u16), pending: some(u16), postQuantum: fc.boolean(), ppk: fc.boolean() };
 const handshake = record<Handshake>({ began: instant, roundTrips: u16, keyExchanges: u16 });
 const key = fc.record({ encr: blob(), integ: blob() }, { noNullPrototype: true });
 const child: fc.Arbitrary<Child> = record<Child>({
@@ -257,7 +259,6 @@ const served: Fields<Omit<EapSent, 'name'>> = {
   ...secured,
   ...agreeing,
   ...{
-    ppk: fc.boolean(),
     redirectable: fc.boolean(),
     since: instant,
     until: instant,
@@ -315,7 +316,7 @@ const taken: Fields<Omit<EapSaid, 'name'>> = {
 };
 
 const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { name: N }>, 'name'>> } = {
-  initSent: record({ connection, handshake, nonce: blob(), ke: keyPair, request: blob(), retries: u16 }),
+  initSent: record({ connection, handshake, nonce: blob(), ke: keyPair, request: blob(), doubted: fc.boolean(), retries: u16 }),
   resumeSent: record({ connection, handshake, nonce: blob(), ticket: heldTicket, request: blob(), retries: u16 }),
   keyed: record(keyed),
   intermediateSent: record({ ...keyed, ke: keyPair, content: blob() }),
@@ -324,7 +325,6 @@ const phases: { readonly [N in PhaseName]: fc.Arbitrary<Omit<Extract<Phase, { na
     ...secured,
     ...agreeing,
     formerKeys: maybe(ikeKeys),
-    ppk: fc.boolean(),
     resumed: maybe(ticketState),
     redirectable: fc.boolean(),
     since: instant,

@@ -5,7 +5,7 @@ import { concat, hex, utf8 } from '../../../sidecar/ike/wire/bytes.ts';
 import { notify, type Payload } from '../../../sidecar/ike/wire/payload.ts';
 import { Ke, Notify } from '../../../sidecar/ike/wire/registry.ts';
 import { adding, connect, ikeAuth, ikeSaInit, ikeSessionResume, ticketIn } from '../../harness/handshake.ts';
-import { ikeIntermediate, prf, withAdditional } from '../../harness/intermediate.ts';
+import { ikeIntermediate, mixPpk, withAdditional } from '../../harness/intermediate.ts';
 import { type Heard, notifies, Peer, payload } from '../../harness/peer.ts';
 import { AEAD, config, policy } from '../../harness/policy.ts';
 import { configure, gatewayOf, type Subject } from '../../harness/subject.ts';
@@ -14,14 +14,6 @@ const SECRET = utf8('32 bytes that only two should know');
 const credentials = { hasPpks: true, ppk: (id: Uint8Array) => (hex(id) === hex(utf8('laptop')) ? SECRET : undefined) };
 const gateway = (ike: Parameters<typeof config>[0] = {}): Subject => gatewayOf({ credentials, config: config(ike) });
 const named = (name: string, type = 2): Payload => notify(Notify.PPK_IDENTITY, concat(Uint8Array.of(type), utf8(name)));
-
-/** SK_d = prf(PPK, SK_d' | 0x01), and so SK_pi and SK_pr. */
-function mix(peer: Peer, secret: Uint8Array): void {
-  const { keys } = peer;
-  if (!keys) throw new Error('no keys');
-  const through = (key: Uint8Array): Uint8Array => prf(secret, key, Uint8Array.of(1));
-  peer.keys = { ...keys, d: through(keys.d), pi: through(keys.pi), pr: through(keys.pr) };
-}
 
 function begun(subject: Subject): { peer: Peer; init: Heard | undefined } {
   const peer = Peer.towards(subject);
@@ -34,7 +26,7 @@ describe('a post-quantum pre-shared key, the responder', () => {
     const subject = gateway();
     const { peer, init } = begun(subject);
     assert.ok(notifies(init).includes(Notify.USE_PPK));
-    mix(peer, SECRET);
+    mixPpk(peer, SECRET);
     // HDR, SK {IDi, AUTH, .., N(PPK_IDENTITY, PPK_ID)}  -->    <--  HDR, SK {IDr, AUTH, .., N(PPK_IDENTITY)}
     const auth = ikeAuth(peer, { change: adding(named('laptop')) });
     assert.ok(payload(auth, 'AUTH'));
@@ -55,14 +47,14 @@ describe('a post-quantum pre-shared key, the responder', () => {
     const both = (payloads: readonly Payload[]) => adding(notify(Notify.USE_PPK))(withAdditional([Ke.ML_KEM_512])(payloads));
     ikeSaInit(peer, { change: both });
     ikeIntermediate(peer, Ke.ML_KEM_512);
-    mix(peer, SECRET);
+    mixPpk(peer, SECRET);
     assert.ok(payload(ikeAuth(peer, { change: adding(named('laptop')) }), 'AUTH'));
   });
 
   const refused = (subject: Subject, change: (peer: Peer) => Payload[], secret?: Uint8Array): void => {
     const { peer } = begun(subject);
     const more = change(peer);
-    if (secret) mix(peer, secret);
+    if (secret) mixPpk(peer, secret);
     assert.deepEqual(notifies(ikeAuth(peer, { change: adding(...more) })), [Notify.AUTHENTICATION_FAILED]);
     assert.equal(subject.sessions().length, 0);
   };
@@ -91,7 +83,7 @@ describe('a post-quantum pre-shared key, the responder', () => {
     const { peer } = begun(subject);
     const plainKeys = peer.keys;
     const more = optional(peer);
-    mix(peer, SECRET); // AUTH is by a key that the gateway does not have
+    mixPpk(peer, SECRET); // AUTH is by a key that the gateway does not have
     const request = { change: adding(...more) };
     const mixedProof = peer.keys;
     peer.keys = { ...mixedProof!, d: plainKeys!.d };

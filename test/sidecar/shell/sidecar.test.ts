@@ -89,6 +89,7 @@ class Client {
       remote: parseIdentity('vpn.example.com'),
       authentication: { method: 'psk', secret: new TextEncoder().encode(PSK) },
       trust: { anchors: [], lists: [] },
+      ...{ ppk: undefined, postQuantum: 'any' },
       ike: DEFAULT_IKE_ALGORITHMS,
       esp: DEFAULT_ESP_ALGORITHMS,
       addresses: { ipv4: true, ipv6: false },

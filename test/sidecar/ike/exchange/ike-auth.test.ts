@@ -373,10 +373,10 @@ describe('IKE_AUTH, the initiator', () => {
       const heard = answerAuth(peer, request, part);
       assert.deepEqual(client.endings(), ['authentication failed']);
       assert.deepEqual([client.phases(), client.orders], [[], []]);
-      // HDR(A,B,2), SK {D(IKE)}  -->  once, since nobody waits for the answer
+      // HDR(A,B,2), SK {N(AUTHENTICATION_FAILED), D(IKE)}  -->  once, since nobody waits for the answer
       assert.deepEqual(
         heard.map(({ payloads, messageId }) => [payloads, messageId]),
-        [[[{ kind: 'D', protocol: Protocol.IKE, spis: [] }], 2]],
+        [[[notify(Notify.AUTHENTICATION_FAILED), { kind: 'D', protocol: Protocol.IKE, spis: [] }], 2]],
       );
     });
 

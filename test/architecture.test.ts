@@ -18,6 +18,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'sidecar/ike': ['sidecar/ike', 'type:sidecar/contract'],
   // Which rule a peer falls under: one reading of patterns, for who writes them and for who applies them.
   'sidecar/ike/authentication-rule.ts': ['sidecar/ike', 'type:sidecar/contract', 'sidecar/contract/identity-pattern.ts'],
+  // Who a gateway says it is, in words for whoever runs the client.
+  'sidecar/ike/gateway-authentication.ts': ['sidecar/ike', 'type:sidecar/contract', 'sidecar/contract/identity.ts'],
   'sidecar/eap': ['sidecar/eap', 'sidecar/ike', 'sidecar/contract', 'node:'],
   'sidecar/dataplane': [
     'sidecar/dataplane',

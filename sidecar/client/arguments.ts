@@ -2,13 +2,15 @@
 import { parseArgs } from 'node:util';
 import type { Identity } from '../contract/gateway-config.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
+import { type CredentialFlags, readCredentialFlags } from './credential-flags.ts';
 import { FLAGS, type Flag } from './flags.ts';
 import type { ClientOptions, GatewayAddress } from './options.ts';
 
 export interface Connect {
   readonly gateway: GatewayAddress;
-  readonly identity: Identity;
-  readonly pskFile: string;
+  /** Undefined: as the credentials say. */
+  readonly identity: Identity | undefined;
+  readonly credentials: CredentialFlags;
   readonly ticketFile: string | undefined;
   readonly ping: { readonly address: Bytes; readonly intervalMs: number; readonly count: number | undefined } | undefined;
   readonly tun: string | undefined;
@@ -40,8 +42,8 @@ export function parseArguments(argv: readonly string[]): CommandLine {
 function readConnect(given: Given): Connect | undefined {
   given.checkNames();
   const gateway = given.required(FLAGS.gateway);
-  const identity = given.required(FLAGS.identity);
-  const pskFile = given.required(FLAGS.pskFile);
+  const credentials = readCredentialFlags(given);
+  const identity = credentials?.method === 'psk' ? given.required(FLAGS.identity) : given.read(FLAGS.identity);
   const natPort = given.read(FLAGS.natPort) ?? 4500;
   const ping = readPing(given);
   const options = readOptions(given);
@@ -58,8 +60,8 @@ function readConnect(given: Given): Connect | undefined {
     crypto: given.read(FLAGS.crypto) ?? 'auto',
     logLevel: given.read(FLAGS.logLevel) ?? 'error',
   } as const;
-  if (gateway === undefined || identity === undefined || pskFile === undefined) return undefined;
-  return { gateway: { ...gateway, natPort }, identity, pskFile, ...rest };
+  if (gateway === undefined || credentials === undefined) return undefined;
+  return { gateway: { ...gateway, natPort }, identity, credentials, ...rest };
 }
 
 function readPing(given: Given): Connect['ping'] {
@@ -114,23 +116,34 @@ class Given {
     this.problems.push(`--${flag.name}: ${message}; ${remedy}`);
   }
 
+  say(problem: string): undefined {
+    this.problems.push(problem);
+  }
+
   required<T>(flag: Flag<T>): T | undefined {
     return this.has(`--${flag.name}`) ? this.read(flag) : this.refuse(flag, 'missing', flag.remedy);
   }
 
   read<T>(flag: Flag<T>): T | undefined {
-    const [first, ...more] = this.#options.filter(({ name }) => name === `--${flag.name}`);
-    if (!first) return undefined;
-    if (more.length > 0) return this.refuse(flag, `given ${more.length + 1} times`, 'give it once');
-    if (!flag.takes && first.value !== undefined) return this.refuse(flag, 'takes no value', flag.remedy);
-    if (flag.takes && first.value === undefined) return this.refuse(flag, `needs ${flag.takes}`, flag.remedy);
-    return flag.parse(first.value ?? '') ?? this.refuse(flag, `not ${flag.takes}: ${JSON.stringify(first.value)}`, flag.remedy);
+    const [first, ...more] = this.readAll(flag);
+    return more.length > 0 ? this.refuse(flag, `given ${more.length + 1} times`, 'give it once') : first;
+  }
+
+  /** In the order in which they were given. */
+  readAll<T>(flag: Flag<T>): readonly T[] {
+    return this.#options.flatMap(({ name, value }) => (name === `--${flag.name}` ? (this.#parse(flag, value) ?? []) : []));
+  }
+
+  #parse<T>(flag: Flag<T>, value: string | undefined): T | undefined {
+    if (!flag.takes && value !== undefined) return this.refuse(flag, 'takes no value', flag.remedy);
+    if (flag.takes && value === undefined) return this.refuse(flag, `needs ${flag.takes}`, flag.remedy);
+    return flag.parse(value ?? '') ?? this.refuse(flag, `not ${flag.takes}: ${JSON.stringify(value)}`, flag.remedy);
   }
 
   /** What is no flag is not repeated: it may be a secret. */
   checkNames(): void {
     const [command, ...rest] = this.words;
-    if (command !== 'connect') this.problems.push('no command; begin with: connect --gateway HOST --id IDENTITY --psk-file FILE');
+    if (command !== 'connect') this.problems.push('no command; begin with: connect --gateway HOST');
     else if (rest.length > 0) this.problems.push('a word that belongs to no flag; flags begin with --, see --help');
     for (const { name } of this.#options) {
       if (!ALL.some((flag) => `--${flag.name}` === name)) this.problems.push(`${name}: not a flag; ${remedyFor(name)}`);
@@ -140,5 +153,5 @@ class Given {
 
 const remedyFor = (name: string): string =>
   /psk|secret|pass|key$/.test(name)
-    ? 'a secret never stands on the command line: write it into a file and name that with --psk-file'
+    ? 'a secret never stands on the command line: write it into a file and name that with --psk-file or --eap-password-file'
     : 'see --help';

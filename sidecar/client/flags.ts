@@ -23,6 +23,8 @@ export interface Flag<T> {
   readonly shows: string;
   readonly about: string;
   readonly remedy: string;
+  /** May be given several times. */
+  readonly repeats?: true;
   /** Undefined: the text is not what the flag takes. */
   readonly parse: (text: string) => T | undefined;
 }
@@ -78,7 +80,7 @@ export const FLAGS = {
     'write a number from 1 to 65535',
     number(1, 65_535),
   ),
-  identity: flag('id', 'IDENTITY', 'an identity', 'who we are', IDENTITY_REMEDY, readIdentity),
+  identity: flag('id', 'IDENTITY', 'an identity', 'who we are (as --cert or --eap-user says)', IDENTITY_REMEDY, readIdentity),
   pskFile: flag(
     'psk-file',
     'FILE',
@@ -87,11 +89,65 @@ export const FLAGS = {
     'name the file that holds the pre-shared key',
     file,
   ),
+  certificate: flag(
+    'cert',
+    'FILE',
+    'a file',
+    'our certificate, then its intermediates (PEM)',
+    'name the file that holds our certificate',
+    file,
+  ),
+  key: flag('key', 'FILE', 'a file', 'its private key (PEM), mode 0600', 'name the file that holds the private key', file),
+  eapUser: flag(
+    'eap-user',
+    'NAME',
+    'a name',
+    'who we are to EAP: with a password, or with --eap-tls',
+    'write the name of the user',
+    (text) => (/^[^\p{C}]{1,253}$/u.test(text) ? text : undefined),
+  ),
+  eapPasswordFile: flag(
+    'eap-password-file',
+    'FILE',
+    'a file',
+    'file with the password for EAP-MSCHAPv2, mode 0600',
+    'name the file that holds the password',
+    file,
+  ),
+  eapTls: alone('eap-tls', 'EAP-TLS with the certificate of --cert'),
+  eapOnly: alone('eap-only', 'with --eap-tls: let the gateway prove itself by that alone (RFC 5998)'),
+  eapServer: flag(
+    'eap-server-id',
+    'IDENTITY',
+    'an identity',
+    'with --eap-tls: who the EAP server must be (as --remote-id)',
+    IDENTITY_REMEDY,
+    readIdentity,
+  ),
+  authorities: {
+    ...flag(
+      'ca',
+      'FILE|DIR',
+      'a file or a folder',
+      "authorities for the gateway's certificate, revocation lists too; may be repeated",
+      "name the certificate of the authority that the gateway's leads to, or a folder of them",
+      file,
+    ),
+    repeats: true,
+  },
+  revocation: flag(
+    'revocation',
+    'DEMAND',
+    'a demand',
+    'ifKnown: refuse revoked certificates; required: also those of which nothing is known (ifKnown)',
+    'write ifKnown or required',
+    word('ifKnown', 'required'),
+  ),
   remoteIdentity: flag(
     'remote-id',
     'IDENTITY',
     'an identity',
-    'who the gateway must be (anyone who proves the key)',
+    'who the gateway must be (the host of --gateway; with --psk-file whoever proves the key)',
     IDENTITY_REMEDY,
     readIdentity,
   ),

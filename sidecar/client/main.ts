@@ -1,17 +1,17 @@
 /** The client as a program: connects, keeps the session through the death of its gateway, carries pings or a TUN interface. The only reader of its command line. */
-import type { Secret } from '../contract/secret.ts';
 import { createLog, flushLog, type Log } from '../process/log.ts';
 import { endInGoodOrder } from '../process/shutdown.ts';
 import { version } from '../process/version.ts';
 import { eventLog } from '../shell/event-log.ts';
 import { type Connect, parseArguments } from './arguments.ts';
+import { provenBy } from './authentication.ts';
 import { Client } from './client.ts';
+import { type Credentials, readCredentials } from './credentials.ts';
 import { type ClientEvent, toJson, toText } from './event.ts';
 import { type ClientOptions, clientOptions, dialled } from './options.ts';
 import type { PingSummary } from './ping.ts';
 import { PingSeries } from './ping-series.ts';
 import type { ClientPorts } from './ports.ts';
-import { readPskFile } from './psk-file.ts';
 import { systemPorts } from './system-ports.ts';
 import { TicketFile } from './ticket-file.ts';
 import { TicketMemory, type TicketStore } from './ticket-store.ts';
@@ -43,14 +43,16 @@ function refuse(message: string): void {
 }
 
 async function connect(asked: Connect): Promise<void> {
-  const { gateway, identity } = asked;
-  const psk = read(asked.pskFile);
-  if (!psk) return;
-  const log = createLog({ level: asked.logLevel, base: { gateway: dialled(gateway) }, to: process.stderr });
+  const { gateway } = asked;
   const ports = systemPorts(asked.crypto);
+  const read = credentials(asked, ports);
+  if (!read) return;
+  const { warnings, ...credential } = read;
+  const log = createLog({ level: asked.logLevel, base: { gateway: dialled(gateway) }, to: process.stderr });
   const tell = teller(asked.json);
   const warn = (message: string): void => tell({ name: 'warning', message });
-  const options = clientOptions({ ...asked.options, gateway, identity, psk });
+  const options = clientOptions({ ...asked.options, gateway, ...credential });
+  warnings.forEach(warn);
   const tunnel =
     asked.tun === undefined
       ? undefined
@@ -66,9 +68,11 @@ async function connect(asked: Connect): Promise<void> {
   await serve(asked, { client, log, ports, tell, tunnel });
 }
 
-function read(pskFile: string): Secret | undefined {
+function credentials(asked: Connect, { crypto, clock }: ClientPorts): Credentials | undefined {
+  const { gateway, options } = asked;
   try {
-    return readPskFile(pskFile);
+    const request = { ...asked, host: gateway.host, remoteIdentity: options.remoteIdentity };
+    return readCredentials(request, { crypto, now: clock() });
   } catch (error) {
     refuse(error instanceof Error ? error.message : String(error));
     return undefined;
@@ -81,13 +85,10 @@ function teller(json: boolean): (event: ClientEvent) => void {
   return (event) => void process.stdout.write(`${write(event, Date.now())}\n`);
 }
 
-function ticketStore(
-  { gateway, identity, ticketFile }: Connect,
-  options: ClientOptions,
-  warn: (message: string) => void,
-): TicketStore {
+function ticketStore({ gateway, ticketFile }: Connect, options: ClientOptions, warn: (message: string) => void): TicketStore {
   if (ticketFile === undefined) return new TicketMemory();
-  const audience = { gateway: dialled(gateway), local: identity, remote: options.remoteIdentity, algorithms: options.ike };
+  const { identity: local, remoteIdentity: remote, ike: algorithms } = options;
+  const audience = { gateway: dialled(gateway), local, remote, algorithms, provenBy: provenBy(options.authentication) };
   return new TicketFile(ticketFile, audience, warn);
 }
 

@@ -1,19 +1,21 @@
 /** What a client is told, and the `Connection` that the core makes of it (RFC 7296 §2.4, §2.19, §2.23). */
 import { DEFAULT_ESP_ALGORITHMS, DEFAULT_IKE_ALGORITHMS } from '../contract/algorithms.ts';
 import type { Algorithms, Identity, Retransmit } from '../contract/gateway-config.ts';
-import type { Secret } from '../contract/secret.ts';
-import type { Connection } from '../ike/connection.ts';
+import type { Connection, TrustedAuthorities } from '../ike/connection.ts';
 import type { Path } from '../ike/sa.ts';
 import { everything } from '../ike/traffic.ts';
 import { formatEndpoint } from '../shell/endpoint.ts';
 import { TEMPO, type Tempo } from './attempts.ts';
+import { type ClientAuthentication, ownProof } from './authentication.ts';
 
 export interface ClientOptions {
   readonly gateway: GatewayAddress;
   readonly identity: Identity;
-  /** Undefined: any identity that proves the key. */
+  /** Undefined: any identity that proves itself. */
   readonly remoteIdentity: Identity | undefined;
-  readonly psk: Secret;
+  readonly authentication: ClientAuthentication;
+  /** For certificates of the gateway, and of an EAP server. */
+  readonly trust: TrustedAuthorities;
   readonly ike: Algorithms;
   readonly esp: Algorithms;
   /** Address to send from; undefined: as the routes say. */
@@ -40,11 +42,12 @@ export interface GatewayAddress {
   readonly natPort: number;
 }
 
-type Essential = Pick<ClientOptions, 'gateway' | 'identity' | 'psk'>;
+type Essential = Pick<ClientOptions, 'gateway' | 'identity' | 'authentication'>;
 
 /** Everything that is not given as a client has it by default. */
 export const clientOptions = (options: Essential & Partial<ClientOptions>): ClientOptions => ({
   remoteIdentity: undefined,
+  trust: { anchors: [], lists: [] },
   ike: DEFAULT_IKE_ALGORITHMS,
   esp: DEFAULT_ESP_ALGORITHMS,
   source: undefined,
@@ -73,8 +76,8 @@ export function connectionOf(
     natPath: { local, remote: remote.nat } satisfies Path,
     local: options.identity,
     remote: options.remoteIdentity,
-    authentication: { method: 'psk', secret: options.psk.expose() },
-    trust: { anchors: [], lists: [] },
+    authentication: ownProof(options.authentication),
+    trust: options.trust,
     ppk: undefined,
     postQuantum: 'any',
     childless: false,

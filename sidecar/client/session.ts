@@ -10,6 +10,7 @@ import type { Bytes } from '../ike/wire/bytes.ts';
 import { Exchange } from '../ike/wire/registry.ts';
 import { formatEndpoint, splitEndpoint } from '../shell/endpoint.ts';
 import { Loop } from '../shell/loop.ts';
+import { eapSpeaker } from './authentication.ts';
 import { Keepalive } from './keepalive.ts';
 import { type ClientOptions, connectionOf } from './options.ts';
 import type { ClientPorts, ClientSocket } from './ports.ts';
@@ -109,6 +110,7 @@ export class Session {
       local: () => splitEndpoint(this.#socket.local).address,
       moved: () => this.#roam(),
     });
+    const eap = eapSpeaker(options, ports, (error) => observer.failed(error, 'eap'));
     this.#loop = new Loop({
       ...{ clock, after, dataplane: this.#dataplane, failed: observer.failed },
       core: {
@@ -118,6 +120,7 @@ export class Session {
       },
       send: (bytes, path) => this.#sendIke(bytes, path),
       ask: async () => undefined,
+      ...(eap && { eap }),
       observe: (event) => this.#observe(event),
     });
   }
@@ -179,7 +182,7 @@ export class Session {
 
   #handle(input: Input, now: Instant): readonly Output[] {
     const outputs = this.#core.handle(input, now);
-    if (input.type === 'datagram') this.#consider(outputs);
+    if (input.type === 'datagram' || input.type === 'eap-answered') this.#consider(outputs);
     for (const output of outputs) {
       if (output.type === 'dataplane' && output.order.order === 'install') this.#remoteTraffic = output.order.child.remote;
     }

@@ -5,7 +5,6 @@ import { identity } from '../contract/identity.ts';
 import { type Parsed, Place } from '../contract/problem.ts';
 import {
   boolean,
-  checked,
   integer,
   list,
   maybe,
@@ -20,33 +19,33 @@ import {
 import type { HeldTicket } from '../ike/connection.ts';
 import { type Instant, NEVER } from '../ike/sa.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
-
-export interface KeptTicket {
-  readonly ticket: HeldTicket;
-  /** As it was dialled. */
-  readonly gateway: string;
-}
+import type { KeptTicket } from './ticket-store.ts';
 
 /** Every problem names the file; none repeats a secret. */
 export function decodeTicket(json: string, file: string): Parsed<KeptTicket> {
   const place = new Place(file);
   const parsed = parseJson(json, place);
   if (parsed === undefined) return { ok: false, problems: place.problems };
+  if (isOfAnotherVersion(parsed.value)) {
+    place.at('version').refuse('written by another version of this program', REMEDY);
+    return { ok: false, problems: place.problems };
+  }
   const read = readWhole(document, parsed.value, place);
   return read.ok ? { ok: true, value: fromDocument(read.value) } : read;
 }
 
-export const encodeTicket = (ticket: HeldTicket, gateway: string): string =>
-  `${JSON.stringify(document.write(toDocument(ticket, gateway)), undefined, 2)}\n`;
+export const encodeTicket = (kept: KeptTicket): string => `${JSON.stringify(document.write(toDocument(kept)), undefined, 2)}\n`;
 
 interface TicketDocument extends Omit<HeldTicket, 'expiresAt' | 'authenticatedAt' | 'reauthenticateBy'> {
   readonly version: number;
   readonly gateway: string;
+  readonly provenBy: string;
   readonly expiresAt: number;
   readonly authenticatedAt: number;
   readonly reauthenticateBy: number | undefined;
 }
 
+const VERSION = 2;
 const REMEDY = 'remove the file; the next session brings a new ticket';
 
 const secretBytes = (what: string, min: number, max: number): Shape<Bytes> =>
@@ -68,12 +67,9 @@ const innerAddress: Shape<Bytes> = spelled({ what: 'an address', remedy: REMEDY,
 const transform = integer(0, 0xffff);
 
 const document: Shape<TicketDocument> = record({
-  version: required(
-    checked(integer(0, 0xffff), (version, place) => {
-      if (version !== 1) place.refuse(`written by another version of this program: ${version}`, REMEDY);
-    }),
-  ),
+  version: required(integer(VERSION, VERSION)),
   gateway: required(text('a gateway', /^\S{1,300}$/, REMEDY)),
+  provenBy: required(text('how its session was authenticated', /^[^\p{C}]{1,400}$/u, REMEDY)),
   local: required(identity),
   remote: required(identity),
   ticket: required(secretBytes('a ticket', 1, 32_768)),
@@ -94,9 +90,9 @@ const document: Shape<TicketDocument> = record({
   postQuantum: optional(boolean, false),
 });
 
-const toDocument = ({ reauthenticateBy, ...ticket }: HeldTicket, gateway: string): TicketDocument => ({
-  version: 1,
-  gateway,
+const toDocument = ({ ticket: { reauthenticateBy, ...ticket }, gateway, provenBy }: KeptTicket): TicketDocument => ({
+  version: VERSION,
+  ...{ gateway, provenBy },
   reauthenticateBy: reauthenticateBy === NEVER ? undefined : reauthenticateBy,
   ...ticket,
 });
@@ -104,6 +100,7 @@ const toDocument = ({ reauthenticateBy, ...ticket }: HeldTicket, gateway: string
 function fromDocument({
   version: _,
   gateway,
+  provenBy,
   expiresAt,
   authenticatedAt,
   reauthenticateBy,
@@ -114,8 +111,16 @@ function fromDocument({
     authenticatedAt: authenticatedAt as Instant,
     reauthenticateBy: reauthenticateBy === undefined ? NEVER : (reauthenticateBy as Instant),
   };
-  return { gateway, ticket: { ...ticket, ...times } };
+  return { gateway, provenBy, ticket: { ...ticket, ...times } };
 }
+
+/** Its fields would be others. */
+const isOfAnotherVersion = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  'version' in value &&
+  Number.isInteger(value.version) &&
+  value.version !== VERSION;
 
 function parseJson(json: string, place: Place): { readonly value: unknown } | undefined {
   try {

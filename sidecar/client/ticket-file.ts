@@ -41,10 +41,11 @@ export class TicketFile implements TicketStore {
   }
 
   keep(ticket: HeldTicket): void {
+    const { gateway, provenBy } = this.#audience;
     const beside = `${this.#file}.tmp`;
     try {
       rmSync(beside, { force: true });
-      writeWhole(beside, encodeTicket(ticket, this.#audience.gateway));
+      writeWhole(beside, encodeTicket({ ticket, gateway, provenBy }));
       renameSync(beside, this.#file);
       syncFolder(this.#file);
     } catch (error) {
@@ -74,9 +75,8 @@ export class TicketFile implements TicketStore {
       this.#warn(`ticket not used: ${read.problems.map(formatProblem).join('\n')}`);
       return undefined;
     }
-    const { ticket, gateway } = read.value;
-    const why = mismatch(ticket, gateway, this.#audience);
-    if (why === undefined) return ticket;
+    const why = mismatch(read.value, this.#audience);
+    if (why === undefined) return read.value.ticket;
     this.#warn(`${this.#file}: ticket not used: ${why}; use another --ticket-file for each gateway and identity`);
     return undefined;
   }

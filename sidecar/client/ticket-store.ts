@@ -22,8 +22,17 @@ export interface Audience {
   readonly local: Identity;
   /** Undefined: any identity that proves the key. */
   readonly remote: Identity | undefined;
+  /** How we authenticate, in words (`provenBy`): sessions of other credentials are not ours to resume. */
+  readonly provenBy: string;
   /** A ticket brings its algorithms; what is not proposed any more must not come back by one. */
   readonly algorithms: Algorithms;
+}
+
+export interface KeptTicket {
+  readonly ticket: HeldTicket;
+  /** As it was dialled. */
+  readonly gateway: string;
+  readonly provenBy: string;
 }
 
 /** Lives as long as the process. */
@@ -49,9 +58,10 @@ export class TicketMemory implements TicketStore {
 export const isFresh = (ticket: HeldTicket, now: number): boolean => now < ticket.expiresAt && now < ticket.reauthenticateBy;
 
 /** Why a ticket is not for this audience; undefined if it is. */
-export function mismatch(ticket: HeldTicket, gateway: string, audience: Audience): string | undefined {
+export function mismatch({ ticket, gateway, provenBy }: KeptTicket, audience: Audience): string | undefined {
   if (gateway !== audience.gateway) return `it is for the gateway ${gateway}`;
   if (!same(ticket.local, audience.local)) return `it belongs to ${formatIdentity(ticket.local)}`;
+  if (provenBy !== audience.provenBy) return `it came of other credentials (${provenBy.slice(0, 80)})`;
   if (audience.remote && !same(ticket.remote, audience.remote)) return `it was given by ${formatIdentity(ticket.remote)}`;
   return allows(audience.algorithms, ticket) ? undefined : 'it brings algorithms that are not proposed any more';
 }

@@ -5,7 +5,13 @@ export function usage(): string {
   const lines = Object.values<Flag<unknown>>(FLAGS).map(line);
   return `An IKEv2 client that keeps its session when the gateway's pod dies (RFC 7296, RFC 5723).
 
-usage: node sidecar/client/main.ts connect --gateway HOST[:PORT] --id IDENTITY --psk-file FILE [flags]
+usage: node sidecar/client/main.ts connect --gateway HOST[:PORT] CREDENTIALS [flags]
+
+CREDENTIALS are one of:
+  --psk-file FILE --id IDENTITY                               a pre-shared key
+  --cert FILE --key FILE --ca FILE                            a certificate
+  --eap-user NAME --eap-password-file FILE --ca FILE          a password (EAP-MSCHAPv2)
+  --eap-tls --cert FILE --key FILE --ca FILE                  a certificate inside EAP
 
 ${lines.join('\n')}
   --help                     this text

@@ -188,7 +188,6 @@ export type Failure =
   | 'a ticket that has been used meanwhile'
   | 'another session of this identity'
   | 'our own key is not usable'
-  | 'the gateway has another identity than the one expected'
   | 'the gateway does not know the key'
   | 'the gateway does not know the post-quantum key'
   | 'the gateway proves itself in another way than we want'

@@ -65,6 +65,8 @@ export interface OwnPpk {
 export interface TrustedAuthorities {
   readonly anchors: readonly Bytes[];
   readonly lists: readonly Bytes[];
+  /** `required`: a list or a stapled OCSP response must say of each certificate that it is good; `ifKnown` when left out. */
+  readonly revocation?: 'ifKnown' | 'required';
 }
 
 /** A ticket with the state that RFC 5723 §5 marks "from the ticket". SK_d is secret: keep it as safe as a PSK. */

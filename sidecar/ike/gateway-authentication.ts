@@ -1,9 +1,11 @@
 /** The client's half of IKE_AUTH (RFC 7296 §2.15): how it proves itself, and whether the gateway is the one that it wants. */
+import { formatIdentity } from '../contract/identity.ts';
 import { asSent, proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
 import { certificateOf, earlier, failed, type Proven, SHARED_KEY } from './authentication.ts';
 import { certificatePayloads, certificateRequest, presented } from './certificate-payloads.ts';
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
+import { ProtocolError } from './error.ts';
 import type { Trust } from './pki/trust.ts';
 import { trustOfConnection } from './pki/trust-of-connection.ts';
 import { type AuthSent, type EapAuthSent, type EapTaken, type Identity, type Keyed, later } from './sa.ts';
@@ -85,7 +87,7 @@ export function authenticateGateway(phase: AuthSent, claim: Claim, ctx: Context)
 function namedAs({ connection, resumed }: AuthSent, idR: Identity): Identity {
   const remote = asSent(idR);
   const expected = resumed?.remote ?? connection.remote;
-  if (expected && !sameIdentity(remote, expected)) throw failed('the gateway has another identity than the one expected');
+  if (expected && !sameIdentity(remote, expected)) throw strange(`the gateway calls itself ${called(remote)}`, expected);
   return remote;
 }
 
@@ -99,11 +101,19 @@ export function certified(
   if (!isSignature(auth.method)) throw failed('the gateway proves itself in another way than we want');
   const demand = { now: ctx.now, identity: idR, usage: 'server', authorities: [] } as const;
   const verdict = trustOf(phase.connection, ctx).verify(presented(cert), demand);
+  if (!verdict.trusted && verdict.reason === 'wrong-identity')
+    throw strange(`the gateway's certificate is for other names (${(verdict.identities ?? []).map(called).join(', ')})`, idR);
   if (!verdict.trusted) throw failed(`the gateway has a certificate that is not trusted: ${verdict.reason}`);
   if (!provesBySignature(auth, signedOctets(phase, 'responder', idR, ctx), verdict.key))
     throw failed('the gateway made a wrong signature');
   const credential = { ...SHARED_KEY, method: auth.method, certificate: certificateOf(verdict) };
   return { credential, reauthenticateBy: earlier(reauthenticateBy, verdict.notAfter) };
 }
+
+/** For whoever runs the client; nobody has proven these names. */
+const strange = (what: string, expected: Identity): ProtocolError =>
+  new ProtocolError('abort', Notify.AUTHENTICATION_FAILED, `${what}, not ${called(expected)}`);
+
+const called = (identity: Identity): string => formatIdentity({ ...identity, data: identity.data.subarray(0, 128) });
 
 const trustOf = ({ trust }: Connection, ctx: Context): Trust => trustOfConnection(trust, ctx.crypto);

@@ -1,5 +1,5 @@
 /** What may be told of an SA: for the list of sessions and for tests. No key is in it. */
-import type { Identity, IkeSa, Instant, Path } from './sa.ts';
+import type { Identity, IkeSa, Instant, Path, ProvenCertificate } from './sa.ts';
 import { ownSpi } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 
@@ -17,6 +17,8 @@ export interface SessionSummary {
   readonly authenticatedAt: Instant | undefined;
   readonly reauthenticateBy: Instant | undefined;
   readonly postQuantum: boolean | undefined;
+  /** The peer's, by which it was authenticated. */
+  readonly certificate: ProvenCertificate | undefined;
   readonly inner: readonly Bytes[];
   /** Our inbound SPIs. */
   readonly children: readonly number[];
@@ -26,7 +28,7 @@ export function summaryOf(sa: IkeSa): SessionSummary {
   const { spiI, spiR, role, path, phase } = sa;
   const base = { spi: ownSpi(sa), spiI, spiR, role, phase: phase.name, path };
   if (phase.name !== 'established') return { ...base, ...UNKNOWN };
-  const { kind, remote, since, authenticatedAt, reauthenticateBy, postQuantum, inner, children } = phase;
+  const { kind, remote, since, authenticatedAt, reauthenticateBy, postQuantum, credential, inner, children } = phase;
   return {
     ...base,
     kind,
@@ -35,6 +37,7 @@ export function summaryOf(sa: IkeSa): SessionSummary {
     authenticatedAt,
     reauthenticateBy,
     postQuantum,
+    certificate: credential.certificate,
     inner,
     children: children.map(({ spiIn }) => spiIn),
   };
@@ -42,5 +45,5 @@ export function summaryOf(sa: IkeSa): SessionSummary {
 
 const UNKNOWN = {
   ...{ kind: undefined, remote: undefined, since: undefined, authenticatedAt: undefined, reauthenticateBy: undefined },
-  ...{ postQuantum: undefined, inner: [], children: [] },
+  ...{ postQuantum: undefined, certificate: undefined, inner: [], children: [] },
 };

@@ -11,7 +11,7 @@ const ID_IPV4_ADDR = 1;
 const ID_FQDN = 2;
 const ID_RFC822_ADDR = 3;
 const ID_IPV6_ADDR = 5;
-const ID_DER_ASN1_DN = 9;
+export const ID_DER_ASN1_DN = 9;
 const ID_KEY_ID = 11;
 
 /** Total: an identity is whatever the peer sent. A common name is no domain name here, nor an emailAddress in the subject a mailbox. */

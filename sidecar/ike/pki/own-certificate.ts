@@ -1,11 +1,12 @@
-/** What a gateway proves itself with, as cert-manager and kubernetes.io/tls Secrets hold it: `tls.crt` (PEM, its own certificate first) and `tls.key`. */
+/** What we prove ourselves with, as cert-manager and kubernetes.io/tls Secrets hold it: `tls.crt` (PEM, our own certificate first) and `tls.key`. */
 import type { Parsed, Problem } from '../../contract/problem.ts';
 import type { OwnCertificate } from '../context.ts';
 import { pkcs8Of } from '../crypto/key-form.ts';
 import type { PrivateKey, Signatures } from '../crypto/signature.ts';
-import type { Instant } from '../sa.ts';
+import type { Identity, Instant } from '../sa.ts';
 import { type Bytes, equalBytes } from '../wire/bytes.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
+import { ID_DER_ASN1_DN, identitiesOf } from './identity-match.ts';
 import { formatName } from './name.ts';
 import { Purpose } from './object-identifier.ts';
 import { attempt, type Item, itemsOf, type PkiFile } from './pem-file.ts';
@@ -17,7 +18,9 @@ export interface OwnCertificateFiles {
   readonly notAfter: Instant;
   /** Subject, for logs. */
   readonly subject: string;
-  /** Not wrong, but clients may refuse it. */
+  /** What may stand in our ID payload: each subjectAltName, then the subject. */
+  readonly identities: readonly Identity[];
+  /** Not wrong, but peers may refuse it. */
   readonly warnings: readonly Problem[];
 }
 
@@ -25,6 +28,8 @@ export interface OwnCertificateOptions {
   readonly crypto: { readonly signatures: Signatures };
   /** For warnings alone. */
   readonly now: Instant;
+  /** Of whom; a gateway unless given. For warnings too. */
+  readonly usage?: 'client' | 'server';
 }
 
 export function parseOwnCertificate(
@@ -49,7 +54,8 @@ export function parseOwnCertificate(
     privateKey: pkcs8,
     notAfter: first.certificate.notAfter,
     subject: formatName(first.certificate.subject),
-    warnings: weaknesses(first, options.now),
+    identities: [...identitiesOf(first.certificate), { idType: ID_DER_ASN1_DN, data: first.certificate.subject }],
+    warnings: weaknesses(first, options),
   };
   return { ok: true, value };
 }
@@ -104,21 +110,26 @@ function usable(pkcs8: Bytes, file: PkiFile, signatures: Signatures, problems: P
 
 const SOON_MS = 7 * 24 * 3_600_000;
 
-function weaknesses({ item: { file, path }, certificate }: Read, now: Instant): readonly Problem[] {
-  const { notBefore, notAfter, extensions } = certificate;
+function weaknesses(read: Read, { now, usage = 'server' }: OwnCertificateOptions): readonly Problem[] {
+  const { notBefore, notAfter, extensions } = read.certificate;
   const ends = new Date(notAfter).toISOString();
-  const warn = (when: boolean, message: string, remedy: string): readonly Problem[] =>
-    when ? [{ file, path, message, remedy }] : [];
   const purposes = extensions.purposes ?? [];
-  return [
-    ...warn(now > notAfter, `expired on ${ends}`, 'renew it; clients refuse it'),
-    ...warn(now <= notAfter && now > notAfter - SOON_MS, `expires on ${ends}`, 'renew it'),
-    ...warn(now < notBefore, `not valid before ${new Date(notBefore).toISOString()}`, 'check the clocks, or wait'),
-    ...warn(extensions.names.length === 0, 'no subjectAltName', 'add the domain name by which clients know this gateway'),
+  const ofGateway = [
+    ...warn(read, extensions.names.length === 0, 'no subjectAltName', 'add the domain name by which clients know this gateway'),
     ...warn(
+      read,
       !purposes.includes(Purpose.SERVER_AUTH),
       'no extended key usage serverAuth',
       'add it; iOS, macOS and Windows refuse the gateway without',
     ),
   ];
+  return [
+    ...warn(read, now > notAfter, `expired on ${ends}`, `renew it; ${usage === 'server' ? 'clients' : 'gateways'} refuse it`),
+    ...warn(read, now <= notAfter && now > notAfter - SOON_MS, `expires on ${ends}`, 'renew it'),
+    ...warn(read, now < notBefore, `not valid before ${new Date(notBefore).toISOString()}`, 'check the clocks, or wait'),
+    ...(usage === 'server' ? ofGateway : []),
+  ];
 }
+
+const warn = ({ item: { file, path } }: Read, when: boolean, message: string, remedy: string): readonly Problem[] =>
+  when ? [{ file, path, message, remedy }] : [];

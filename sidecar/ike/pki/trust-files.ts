@@ -1,6 +1,7 @@
 /** Trust anchors and revocation lists as users give them; authentication rules call an authority as its folder, or its file where there is none. */
 import type { Parsed, Problem } from '../../contract/problem.ts';
 import type { Instant } from '../sa.ts';
+import type { Bytes } from '../wire/bytes.ts';
 import { readCertificate } from './certificate.ts';
 import { Link, type TrustCryptography } from './link.ts';
 import { formatName } from './name.ts';
@@ -20,6 +21,9 @@ export interface TrustOptions {
 
 export interface TrustFiles {
   readonly trust: Trust;
+  /** The same as DER. */
+  readonly anchors: readonly Bytes[];
+  readonly lists: readonly Bytes[];
   /** Not wrong, but worth knowing: an anchor that has expired, a list that is out of date. */
   readonly warnings: readonly Problem[];
 }
@@ -40,7 +44,9 @@ export function parseTrust(files: readonly PkiFile[], options: TrustOptions): Pa
     lists: lists.map(({ list }) => list),
     revocation: options.revocation,
   };
-  return { ok: true, value: { trust: new TrustStore(trusted, options.crypto), warnings } };
+  const der = ({ item }: ReadAnchor | ReadList): Bytes => item.der;
+  const trust = new TrustStore(trusted, options.crypto);
+  return { ok: true, value: { trust, anchors: anchors.map(der), lists: lists.map(der), warnings } };
 }
 
 interface ReadAnchor {

@@ -7,11 +7,14 @@ import { TRUSTS_NOBODY, type Trust } from './trust.ts';
 import { TrustStore } from './trust-store.ts';
 
 /** @throws ProtocolError (malformed) for what is no certificate or revocation list: whoever makes the connection has read them. */
-export function trustOfConnection({ anchors, lists }: TrustedAuthorities, crypto: TrustCryptography): Trust {
+export function trustOfConnection(
+  { anchors, lists, revocation = 'ifKnown' }: TrustedAuthorities,
+  crypto: TrustCryptography,
+): Trust {
   if (anchors.length === 0) return TRUSTS_NOBODY;
   const trusted = anchors.map((der) => ({
     name: 'connection',
     link: new Link(readCertificate(der), crypto.sealing.sha256(der), crypto),
   }));
-  return new TrustStore({ anchors: trusted, lists: lists.map(readRevocationList), revocation: 'ifKnown' }, crypto);
+  return new TrustStore({ anchors: trusted, lists: lists.map(readRevocationList), revocation }, crypto);
 }

@@ -57,7 +57,8 @@ export class TrustStore implements Trust {
     });
     if (!chain) return { trusted: false, ...wrong };
     if (!peer.key) return { trusted: false, reason: 'weak', detail: 'the key is too weak or of an unknown kind' };
-    if (!isCalled(peer, demand)) return { trusted: false, reason: 'wrong-identity', detail: peer.subject };
+    if (!isCalled(peer, demand))
+      return { trusted: false, reason: 'wrong-identity', detail: peer.subject, identities: identitiesOf(peer.certificate) };
     this.#memory.remember(whole(chain));
     return this.#trusted(peer, peer.key, chain);
   }

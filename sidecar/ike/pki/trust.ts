@@ -46,7 +46,13 @@ export type Verdict =
       readonly identities: readonly Identity[];
     }
   /** From a closed set, for logs and metrics; the peer only learns AUTHENTICATION_FAILED. */
-  | { readonly trusted: false; readonly reason: Distrust; readonly detail: string };
+  | {
+      readonly trusted: false;
+      readonly reason: Distrust;
+      readonly detail: string;
+      /** Of a certificate that is good but for its name: whose it is. */
+      readonly identities?: readonly Identity[];
+    };
 
 export type Distrust =
   | 'malformed'

@@ -14,11 +14,12 @@ const [, , host = '', name = '', file = '', target = ''] = process.argv;
 const identity = readIdentity(name);
 const address = parseAddress(target);
 if (!identity || !address) throw new Error('usage: short-lived-client.ts GATEWAY IDENTITY PSK-FILE PING-ADDRESS');
-const psk = new Secret(Buffer.from(readFileSync(file, 'utf8').trimEnd()));
+const secret = new Secret(Buffer.from(readFileSync(file, 'utf8').trimEnd()));
+const authentication = { method: 'psk', secret } as const;
 const gateway = { host, ikePort: 500, natPort: 4500 };
 const ports = systemPorts('auto');
 const tell = (event: Parameters<typeof toJson>[0]): void => void process.stdout.write(`${toJson(event, Date.now())}\n`);
-const client = new Client(clientOptions({ gateway, identity, psk, rekeyMs: 3_000, childRekeyMs: 2_000 }), {
+const client = new Client(clientOptions({ gateway, identity, authentication, rekeyMs: 3_000, childRekeyMs: 2_000 }), {
   ports,
   tickets: new TicketMemory(),
   observe: tell,

@@ -26,11 +26,11 @@ describe('the command line of the client', () => {
     assert.deepEqual(connect.gateway, { host: 'vpn.example.com', ikePort: 500, natPort: 4500 });
     assert.deepEqual(connect.identity, ALICE);
     assert.deepEqual(connect.options, {});
-    const { pskFile, ticketFile, ping, tun, json, suspendOnExit, crypto, logLevel } = connect;
+    assert.deepEqual(connect.credentials, { method: 'psk', pskFile: 'alice.psk' });
+    const { ticketFile, ping, tun, json, suspendOnExit, crypto, logLevel } = connect;
     assert.deepEqual(
-      { pskFile, ticketFile, ping, tun, json, suspendOnExit, crypto, logLevel },
+      { ticketFile, ping, tun, json, suspendOnExit, crypto, logLevel },
       {
-        pskFile: 'alice.psk',
         ticketFile: undefined,
         ping: undefined,
         tun: undefined,
@@ -79,9 +79,13 @@ describe('the command line of the client', () => {
 
   it('says all that is missing at once', () => {
     const problems = refused('connect');
-    assert.equal(problems.length, 3);
+    assert.equal(problems.length, 2);
     assert.match(problems.join('\n'), /^--gateway: missing; write for instance vpn\.example\.com/m);
-    assert.match(problems.join('\n'), /^--id: missing; .*\n--psk-file: missing; /m);
+    assert.match(
+      problems.join('\n'),
+      /^no way to authenticate; give one of: --psk-file; --cert with --key and --ca; --eap-user/m,
+    );
+    assert.match(refused('connect', '--psk-file', 'f').join('\n'), /^--id: missing; /m);
   });
 
   for (const [flags, words] of [
@@ -105,9 +109,56 @@ describe('the command line of the client', () => {
     it(`refuses ${flags.join(' ')} with its remedy`, () => assert.match(refused(...ESSENTIAL, ...flags).join('\n'), words));
   }
 
+  const FILES = ['--cert', 'a.crt', '--key', 'a.key', '--ca', 'root.pem'];
+  const start = ['connect', '--gateway', 'vpn.example.com'];
+  const own = { certificate: 'a.crt', key: 'a.key', authorities: ['root.pem'], revocation: 'ifKnown' };
+  for (const [flags, credentials] of [
+    [FILES, { method: 'certificate', ...own }],
+    [
+      [...FILES, '--ca', 'more', '--revocation', 'required'],
+      { method: 'certificate', ...own, authorities: ['root.pem', 'more'], revocation: 'required' },
+    ],
+    [
+      ['--eap-user', 'alice', '--eap-password-file', 'a.pw', '--ca', 'root.pem'],
+      { method: 'eap-mschapv2', user: 'alice', passwordFile: 'a.pw', authorities: ['root.pem'], revocation: 'ifKnown' },
+    ],
+    [['--eap-tls', ...FILES], { method: 'eap-tls', ...own, user: undefined, eapServer: undefined, eapOnly: false }],
+    [
+      ['--eap-tls', '--eap-only', '--eap-user', 'alice', '--eap-server-id', 'radius.example.com', ...FILES],
+      { method: 'eap-tls', ...own, user: 'alice', eapServer: fqdn('radius.example.com'), eapOnly: true },
+    ],
+  ] as const) {
+    it(`takes ${flags.join(' ')}, and no --id`, () => {
+      const line = parseArguments([...start, ...flags]);
+      assert.ok(line.command === 'connect', JSON.stringify(line));
+      assert.deepEqual([line.connect.credentials, line.connect.identity], [credentials, undefined]);
+    });
+  }
+
+  for (const [flags, words] of [
+    [
+      ['--psk-file', 'f', '--id', 'a@b.c', ...FILES],
+      /^--psk-file and --cert: more than one way to authenticate; give one of: --psk-file; --cert/m,
+    ],
+    [['--eap-tls', '--eap-password-file', 'f', ...FILES], /^--eap-user and --eap-tls: more than one way/m],
+    [['--cert', 'a.crt'], /^--key: missing; .*\n--ca: missing; /m],
+    [['--eap-user', 'alice'], /^--eap-password-file: missing; .*\n--ca: missing; /m],
+    [['--eap-tls'], /^--cert: missing; .*\n--key: missing; .*\n--ca: missing; /m],
+    [['--psk-file', 'f', '--id', 'a@b.c', '--ca', 'f'], /^--ca: of no use with --psk-file; leave it out$/m],
+    [[...FILES, '--eap-only'], /^--eap-only: of no use with --cert .*; use --eap-tls, which proves both sides$/m],
+    [[...FILES, '--revocation', 'maybe'], /^--revocation: not a demand: "maybe"; write ifKnown or required$/m],
+    [[...FILES, '--ca'], /^--ca: needs a file or a folder; /m],
+    [[...FILES, '--cert', 'b.crt'], /^--cert: given 2 times; give it once$/m],
+  ] as const) {
+    it(`refuses ${flags.join(' ')} with its remedy`, () => assert.match(refused(...start, ...flags).join('\n'), words));
+  }
+
   it('takes no secret, and does not repeat one', () => {
     const problems = refused(...ESSENTIAL, '--psk', 'hunter2').join('\n');
-    assert.match(problems, /^--psk: not a flag; a secret never stands on the command line: .* --psk-file$/m);
+    assert.match(
+      problems,
+      /^--psk: not a flag; a secret never stands on the command line: .* --psk-file or --eap-password-file$/m,
+    );
     assert.doesNotMatch(problems, /hunter2/);
   });
 

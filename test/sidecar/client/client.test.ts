@@ -82,7 +82,9 @@ describe('a client that connects', () => {
   it('is refused with a wrong key, says so and tries again ever more rarely', async () => {
     const network = new Network();
     network.pod(0);
-    const subject = new Subject(network, { psk: new Secret(new Uint8Array(20)) });
+    const subject = new Subject(network, {
+      authentication: { method: 'psk', secret: new Secret(new Uint8Array(20)) },
+    });
     void subject.client.connect();
     await network.clock.advance(60_000);
     assert.equal(subject.last('refused').notify, 'AUTHENTICATION_FAILED');

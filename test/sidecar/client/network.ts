@@ -187,7 +187,7 @@ export class Subject {
   ) {
     const options = clientOptions({
       gateway: { host: 'vpn.example.com', ikePort: 500, natPort: 4500 },
-      ...{ identity: ALICE, psk: new Secret(PSK), ...part },
+      ...{ identity: ALICE, authentication: { method: 'psk', secret: new Secret(PSK) }, ...part },
     });
     this.client = new Client(options, { ports, tickets, observe: (event) => this.events.push(event) });
   }

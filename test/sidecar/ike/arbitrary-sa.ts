@@ -126,7 +126,10 @@ const connection: fc.Arbitrary<Connection> = record<Connection>({
     ),
     fc.record({ method: fc.constant('eap' as const), eapOnly: fc.boolean() }, { noNullPrototype: true }),
   ),
-  trust: record<TrustedAuthorities>({ anchors: some(blob()), lists: some(blob()) }),
+  trust: record<TrustedAuthorities>({
+    ...{ anchors: some(blob()), lists: some(blob()) },
+    revocation: fc.constantFrom('ifKnown' as const, 'required' as const),
+  }),
   ppk: maybe(fc.record({ id: blob(), secret: blob(), required: fc.boolean() }, { noNullPrototype: true })),
   postQuantum: fc.constantFrom('any', 'required'),
   ike: algorithms,

@@ -18,6 +18,8 @@ import { Roaming } from './roaming.ts';
 
 /** RFC 7296 §3.1: where a header has its exchange type. */
 const EXCHANGE_AT = 18;
+/** The gateway may have to ask a server far away. */
+const EAP_PATIENCE_MS = 10_000;
 
 /** What a session tells while it lives. */
 export interface SessionObserver {
@@ -88,6 +90,7 @@ export class Session {
   #establishedAt: Instant | undefined;
   #heardAt: Instant;
   #remoteTraffic: readonly Selector[] = [];
+  #conversing = false;
   #over = false;
 
   constructor(request: SessionRequest, socket: ClientSocket, connection: Connection) {
@@ -192,6 +195,7 @@ export class Session {
   }
 
   #consider(outputs: readonly Output[]): void {
+    if (outputs.some(({ type }) => type === 'eap')) this.#conversing = true;
     if (outputs.some((output) => output.type === 'event' && output.event.name === 'dropped')) return;
     if (this.#establishedAt !== undefined) {
       this.#heard();
@@ -272,7 +276,9 @@ export class Session {
 
   #beImpatient(): void {
     this.#cancel('patience');
-    this.#arm('patience', this.#request.patienceMs, () => this.abandon('unanswered'));
+    const { patienceMs } = this.#request;
+    const ms = this.#conversing ? Math.max(patienceMs, EAP_PATIENCE_MS) : patienceMs;
+    this.#arm('patience', ms, () => this.abandon('unanswered'));
   }
 
   #arm(timer: 'patience' | 'doubt', ms: number, run: () => void): void {

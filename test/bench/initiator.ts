@@ -32,9 +32,9 @@ export interface Manner {
   readonly resumption: 'rfc' | 'libreswan';
 }
 
-/** Every client has a certificate of its own; the key is the same, which no responder notices. */
+/** Every client has a key and a certificate of its own. */
 export interface Certified {
-  readonly key: PrivateKey;
+  keyOf(user: number): PrivateKey;
   /** DER, the client's own first. */
   chainOf(user: number): readonly Bytes[];
 }
@@ -131,7 +131,7 @@ function proofOf(
   if (held && resumption === 'libreswan') return sharedKey(libreswanResumptionAuth(all, 'initiator', ctx));
   if (held) return sharedKey(resumptionAuth(all, 'initiator', identity, ctx));
   if (proof === 'psk') return sharedKey(sharedKeyAuth(all, 'initiator', identity, utf8(SECRET), ctx));
-  const auth = signAuth(signedOctets(all, 'initiator', identity, ctx), proof.key, [Hash.SHA2_256]);
+  const auth = signAuth(signedOctets(all, 'initiator', identity, ctx), proof.keyOf(user), [Hash.SHA2_256]);
   if (!auth) throw new Error('the key of the clients makes no signature with SHA-256');
   return [...certificatePayloads(proof.chainOf(user)), auth];
 }

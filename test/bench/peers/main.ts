@@ -26,7 +26,7 @@ const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mo
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
-    handshakes: { type: 'string', default: '2000' },
+    handshakes: { type: 'string', default: '1000' },
     window: { type: 'string', default: '64' },
     only: { type: 'string', multiple: true, default: [] },
   },

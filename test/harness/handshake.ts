@@ -189,26 +189,23 @@ export const childOffer = (
   { kind: 'TSr', selectors: tsr },
 ];
 
-/** HDR, SK {IDi, AUTH, CP, SAi2, TSi, TSr, [N(TICKET_REQUEST)]}  -->  and what comes back. */
-export function ikeAuth(peer: Peer, part: AuthPart = {}): Heard | undefined {
-  const {
-    change = same,
-    identity = ALICE,
-    psk = PSK,
-    proof = 'rfc',
-    spi = 0x0a00_0001,
-    wanted,
-    ticket = true,
-    ...sealing
-  } = part;
-  const payloads: Payload[] = [
+/** IDi, AUTH, CP, SAi2, TSi, TSr, [N(TICKET_REQUEST)] */
+export function authPayloads(peer: Peer, part: AuthPart = {}): readonly Payload[] {
+  const { change = same, identity = ALICE, psk = PSK, proof = 'rfc', spi = 0x0a00_0001, wanted, ticket = true } = part;
+  return change([
     { kind: 'IDi', ...identity },
     { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data: proofOf(peer, identity, psk, proof) },
     configuration(wanted),
     ...childOffer(spi),
     ...(ticket ? [notify(Notify.TICKET_REQUEST)] : []),
-  ];
-  return peer.request(Exchange.IKE_AUTH, change(payloads), sealing);
+  ]);
+}
+
+/** HDR, SK {IDi, AUTH, CP, SAi2, TSi, TSr, [N(TICKET_REQUEST)]}  -->  and what comes back. */
+export function ikeAuth(peer: Peer, part: AuthPart = {}): Heard | undefined {
+  const { limit, path } = part;
+  const sealing = { ...(limit !== undefined && { limit }), ...(path && { path }) };
+  return peer.request(Exchange.IKE_AUTH, authPayloads(peer, part), sealing);
 }
 
 /** A whole full exchange. */

@@ -4,6 +4,7 @@ import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth, signedO
 import { ruleAnew, rulesFor } from './authentication-rule.ts';
 import { certificatePayloads, presented } from './certificate-payloads.ts';
 import type { Context, OwnCertificate } from './context.ts';
+import type { PublicKey } from './crypto/signature.ts';
 import { ProtocolError } from './error.ts';
 import type { Distrust, Verdict } from './pki/trust.ts';
 import { type Established, type HalfOpen, type Identity, type Instant, later } from './sa.ts';
@@ -62,16 +63,23 @@ function authenticateSharedKey(phase: HalfOpen, { idI: remote, auth }: Proof, ct
   return { ...anew(phase, remote, rule, ctx), credential, proof };
 }
 
-/** All failures look at the certificates and verify one signature. */
+/** The signature first: only who has the key of a certificate learns, by how long it takes, how it is judged. Where there is no such key, ours stands in. */
 function authenticateCertificate(phase: HalfOpen, { idI: remote, cert, auth }: Proof, ctx: Context): Who {
   const { config, credentials } = inForce(ctx);
   const own = credentials.certificate;
   if (!own) throw failed('we have no certificate');
   const rules = rulesFor(config, 'certificate', remote);
-  const demand = { now: ctx.now, identity: remote, usage: 'client', authorities: authoritiesOf(rules) } as const;
+  const octets = signedOctets(phase, 'initiator', remote, ctx);
+  let proven: boolean | undefined;
+  const proves = (key: PublicKey): boolean => {
+    proven = provesBySignature(auth, octets, key);
+    return proven;
+  };
+  const demand = { now: ctx.now, identity: remote, usage: 'client', authorities: authoritiesOf(rules), proves } as const;
   const verdict = credentials.trust.verify(presented(cert), demand);
-  const key = verdict.trusted ? verdict.key : ctx.crypto.signatures.publicKey(own.key.publicKey());
-  const proven = key !== undefined && provesBySignature(auth, signedOctets(phase, 'initiator', remote, ctx), key);
+  const standIn = proven === undefined ? ctx.crypto.signatures.publicKey(own.key.publicKey()) : undefined;
+  if (standIn) provesBySignature(auth, octets, standIn);
+  if (proven === false) throw failed('a wrong signature');
   if (!verdict.trusted) throw failed(`a certificate that is not trusted: ${verdict.reason}`);
   if (!proven) throw failed('a wrong signature');
   const rule = rules.find(({ authorities }) => authorities.length === 0 || authorities.includes(verdict.anchor));

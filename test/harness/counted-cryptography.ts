@@ -12,13 +12,15 @@ export interface Counts {
   opened: number;
   /** Signatures looked at. */
   verified: number;
+  /** Public keys read. */
+  imported: number;
   /** Signatures of ours. */
   signed: number;
 }
 
 export function counted(): { crypto: Cryptography; counts: Counts } {
   const real = cryptography('auto');
-  const counts: Counts = { prf: 0, keyExchange: 0, opened: 0, verified: 0, signed: 0 };
+  const counts: Counts = { prf: 0, keyExchange: 0, opened: 0, verified: 0, imported: 0, signed: 0 };
   const counting =
     <A extends readonly unknown[], R>(what: keyof Counts, run: (...args: A) => R) =>
     (...args: A): R => {
@@ -47,6 +49,7 @@ export function counted(): { crypto: Cryptography; counts: Counts } {
     sealing: { ...real.sealing, open: counting('opened', real.sealing.open) },
     signatures: {
       publicKey: (spki) => {
+        counts.imported += 1;
         const key = real.signatures.publicKey(spki);
         return key && { ...key, kind: key.kind, bits: key.bits, verify: counting('verified', (...all) => key.verify(...all)) };
       },

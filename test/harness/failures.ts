@@ -12,7 +12,7 @@ import { configure, Subject } from './subject.ts';
 
 export interface Failure {
   readonly why: string;
-  readonly by: 'key' | 'certificate';
+  readonly by: 'key' | 'certificate without its key' | 'certificate with its key';
   /** Of its IKE_AUTH request. */
   readonly part: (peer: Peer) => AuthPart;
 }
@@ -46,7 +46,7 @@ type How = Parameters<typeof signing>[2];
 
 const withKey = (why: string, part: AuthPart): Failure => ({ why, by: 'key', part: () => part });
 const withCertificate = (why: string, by = alice, how: How = {}): Failure => ({
-  ...{ why, by: 'certificate' },
+  ...{ why, by: how.spoil ? 'certificate without its key' : 'certificate with its key' },
   part: (peer) => ({ identity: how.identity ?? ALICE, change: signing(peer, by, how) }),
 });
 
@@ -58,13 +58,15 @@ export const FAILURES: readonly Failure[] = [
   withKey('a name that no rule fits', { identity: fqdn('nowhere.example.org') }),
   withKey('the right key under another method', { change: dss }),
   withKey('a long key id', { identity: { idType: 11, data: new Uint8Array(600) }, change: same }),
-  withCertificate('a wrong signature', alice, { spoil: true }),
-  withCertificate('a revoked certificate', revoked),
-  withCertificate('an expired certificate', expired),
-  withCertificate('an authority that does not count', stranger, { chain: [stranger.der] }),
-  withCertificate("somebody else's certificate", bob),
-  withCertificate('a certificate that no rule fits', bob, { identity: BOB }),
-  withCertificate('a certificate for servers', server),
-  withCertificate('no certificate', alice, { chain: [] }),
-  withCertificate('what is no certificate', alice, { chain: [new Uint8Array(300).fill(0x30)] }),
+  withCertificate('a good certificate', alice, { spoil: true }),
+  ...[true, false].flatMap((spoil) => [
+    withCertificate('a revoked certificate', revoked, { spoil }),
+    withCertificate('an expired certificate', expired, { spoil }),
+    withCertificate('an authority that does not count', stranger, { spoil, chain: [stranger.der] }),
+    withCertificate("somebody else's certificate", bob, { spoil }),
+    withCertificate('a certificate that no rule fits', bob, { spoil, identity: BOB }),
+    withCertificate('a certificate for servers', server, { spoil }),
+    withCertificate('no certificate', alice, { spoil, chain: [] }),
+    withCertificate('what is no certificate', alice, { spoil, chain: [new Uint8Array(300).fill(0x30)] }),
+  ]),
 ];

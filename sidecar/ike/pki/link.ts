@@ -74,6 +74,12 @@ export class LinkMemory {
     return this.#known.get(hex(fingerprint), START) ?? new Link(readCertificate(der.slice()), fingerprint, this.#crypto);
   }
 
+  /** Costs what an unknown certificate costs, when this one is known. */
+  readAnew(der: Bytes): void {
+    if (this.#known.get(hex(this.#crypto.sealing.sha256(der)), START))
+      this.#crypto.signatures.publicKey(readCertificate(der).publicKey);
+  }
+
   /** A chain that was good: the peer's certificate, intermediates, anchor. */
   remember(chain: readonly Link[]): void {
     for (const [index, link] of chain.slice(0, -1).entries()) {

@@ -45,6 +45,8 @@ export class TrustStore implements Trust {
     if (!first) return { trusted: false, reason: 'no-certificate', detail: 'none was sent' };
     const peer = this.#read(first);
     if ('reason' in peer) return { trusted: false, ...peer };
+    if (!peer.key) return { trusted: false, reason: 'weak', detail: 'the key is too weak or of an unknown kind' };
+    if (demand.proves && !demand.proves(peer.key)) return this.#unproven(first);
     // What does not parse is as good as not sent.
     const intermediates = others.slice(0, MOST_PRESENTED - 1).flatMap((der) => {
       const link = this.#read(der);
@@ -56,7 +58,6 @@ export class TrustStore implements Trust {
       judge: (chain) => this.#judge(chain, presented, demand),
     });
     if (!chain) return { trusted: false, ...wrong };
-    if (!peer.key) return { trusted: false, reason: 'weak', detail: 'the key is too weak or of an unknown kind' };
     if (!isCalled(peer, demand))
       return { trusted: false, reason: 'wrong-identity', detail: peer.subject, identities: identitiesOf(peer.certificate) };
     this.#memory.remember(whole(chain));
@@ -68,6 +69,12 @@ export class TrustStore implements Trust {
       const name = this.#issuers.get(hex(issuer));
       return name !== undefined && this.#revocation.lists(name, hex(serial));
     });
+  }
+
+  /** A certificate that is remembered is read once more, so that nobody can tell it from one that is not. */
+  #unproven(der: Bytes): Verdict {
+    this.#memory.readAnew(der);
+    return { trusted: false, reason: 'unproven', detail: 'the peer does not have its key' };
   }
 
   #judge(chain: Chain, presented: Presented, demand: Demand): Fault | undefined {

@@ -27,6 +27,11 @@ export interface Demand {
   readonly usage: 'client' | 'server';
   /** Names of trust anchors that count; empty: all. */
   readonly authorities: readonly string[];
+  /**
+   * Whether the peer has the private key of its certificate. Asked first: what is not its own, nobody learns anything about,
+   * neither whether it is trusted nor whether it is known. Undefined: that has been proven elsewhere.
+   */
+  readonly proves?: (key: PublicKey) => boolean;
 }
 
 export type Verdict =
@@ -57,6 +62,7 @@ export type Verdict =
 export type Distrust =
   | 'malformed'
   | 'no-certificate'
+  | 'unproven'
   | 'unknown-authority'
   | 'expired'
   | 'not-yet-valid'

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Exchange, Notify } from '../../../sidecar/ike/wire/registry.ts';
+import { alice, signing } from '../../harness/certified.ts';
 import { type Counts, counted } from '../../harness/counted-cryptography.ts';
 import { beginFailure, FAILURES, type Failure, strictGateway } from '../../harness/failures.ts';
 import { ikeAuth } from '../../harness/handshake.ts';
@@ -42,7 +43,7 @@ describe('a failed authentication', () => {
   });
 
   for (const one of made)
-    it(`is answered alike for ${one.why}`, () => {
+    it(`is answered alike for ${one.why}, ${one.by}`, () => {
       assert.deepEqual(shown(one), shown(first));
     });
 
@@ -50,12 +51,31 @@ describe('a failed authentication', () => {
     for (const { by, why, spent } of made) if (by === 'key') assert.deepEqual(spent, first.spent, why);
   });
 
-  it('by a certificate costs one signature of AUTH for everybody, and those of the chain that was sent', () => {
-    for (const { by, why, spent } of made) {
-      if (by === 'key') continue;
-      const { verified, signed, keyExchange } = spent;
-      assert.ok(verified >= 1 && verified <= 4, `${verified} for ${why}`);
-      assert.deepEqual([signed, keyExchange], [0, 0], why);
-    }
+  it('by a certificate without its key costs one signature, whatever certificate that is', () => {
+    for (const { by, why, spent } of made)
+      if (by === 'certificate without its key')
+        assert.deepEqual([spent.verified, spent.signed, spent.keyExchange], [1, 0, 0], why);
+  });
+
+  it('by a certificate with its key costs that, and the signatures of the chain that was sent', () => {
+    for (const { by, why, spent } of made)
+      if (by === 'certificate with its key')
+        assert.ok(spent.verified >= 1 && spent.verified <= 4, `${spent.verified} for ${why}`);
+  });
+
+  it('by the certificate of somebody who has been here costs what one of a stranger costs', () => {
+    const { crypto, counts } = counted();
+    const gateway = strictGateway(crypto);
+    const keysRead = (by: typeof alice, spoil: boolean, seed: number): number => {
+      const peer = Peer.towards(gateway, { seed });
+      beginFailure(peer);
+      const before = counts.imported;
+      ikeAuth(peer, { change: signing(peer, by, { spoil }) });
+      return counts.imported - before;
+    };
+    assert.equal(keysRead(alice, true, 1), 1);
+    keysRead(alice, false, 2);
+    assert.equal(gateway.sessions().length, 1);
+    assert.equal(keysRead(alice, true, 3), 1);
   });
 });

@@ -22,7 +22,7 @@ import { decodeSa, encodeSa, SA_VERSION } from './sa-encoding.ts';
 import { heldBy, isOfSession, isSession, isSettled, judge, resettled, type SessionSa } from './session-move.ts';
 import { ShortMemory } from './short-memory.ts';
 import type { Words } from './siblings.ts';
-import { event, type Output, type Step, which } from './step.ts';
+import { event, type Output, type Step, type TakenSession, which } from './step.ts';
 import { inForce } from './terms.ts';
 import { type Bytes, equalBytes } from './wire/bytes.ts';
 import type { Message } from './wire/message.ts';
@@ -297,7 +297,11 @@ export class HandOff {
       return { ...NOTHING_TAKEN, outputs: [failed('unreadable', question)] };
     this.#moved.delete(pairOf(sa));
     if (!inPhase(sa, 'halfOpen')) return takeSession(sa, { from, path, waiting, owner: ownerOf(ownSpi(sa), keys) }, keys, ctx);
-    return { sa: withTimeLeft(sa, leftMs, ctx), waiting, outputs: [event({ name: 'taken-over', from, ...which(sa) })] };
+    return {
+      sa: withTimeLeft(sa, leftMs, ctx),
+      waiting,
+      outputs: [event({ name: 'taken-over', from, session: undefined, ...which(sa) })],
+    };
   }
 
   #rememberFirst(sa: InPhase<'halfOpen'>): void {
@@ -364,9 +368,13 @@ function takeSession(sa: SessionSa, { from, owner, path, waiting }: Arrival, { m
   return {
     ...{ sa: taken, waiting, closes: lost ? [ownSpi(taken)] : [] },
     tell: isOwners ? [] : [{ to: owner, words: { kind: 'settled', spiI, spiR } }],
-    outputs: [event({ name: 'taken-over', from, ...which(taken) }), ...children],
+    outputs: [event({ name: 'taken-over', from, session: established && counted(established), ...which(taken) }), ...children],
   };
 }
+
+const counted = ({ phase: { remote, inner, accounting, authenticatedAt } }: InPhase<'established'>): TakenSession => ({
+  ...{ remote, inner, accounting, authenticatedAt },
+});
 
 const NOTHING_TAKEN: Taken = { waiting: [], outputs: [] };
 

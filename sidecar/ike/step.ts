@@ -4,7 +4,7 @@ import type { Resolvers } from './configuration.ts';
 import type { Connection, HeldTicket } from './connection.ts';
 import type { Policy } from './context.ts';
 import type { EapAnswer, EapQuestion } from './eap.ts';
-import type { Accounting, Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
+import type { Accounting, Established, Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Payload } from './wire/payload.ts';
 
@@ -58,6 +58,9 @@ export type ClosedWhy =
   | 'shutdown'
   | 'protocol error'
   | 'internal error';
+
+/** What whoever counts must know of a session that goes on here. */
+export type TakenSession = Pick<Established, 'remote' | 'inner' | 'accounting' | 'authenticatedAt'>;
 
 interface Which {
   readonly spiI: string;
@@ -121,7 +124,8 @@ export type Event =
   /** Client: the ticket must be deleted (RFC 5723 §6.2) or was refused. */
   | { readonly name: 'ticket-void'; readonly connection: string; readonly why: string }
   | ({ readonly name: 'handed-over'; readonly to: number } & Which)
-  | ({ readonly name: 'taken-over'; readonly from: number } & Which)
+  /** `session`: undefined when it is half open. */
+  | ({ readonly name: 'taken-over'; readonly from: number; readonly session: TakenSession | undefined } & Which)
   | { readonly name: 'hand-off-failed'; readonly reason: 'gone' | 'silent' | 'unreadable' | 'crowded'; readonly spiR: string }
   | { readonly name: 'address-refused'; readonly remote: Identity }
   /** An exception that is a bug: the SA is dropped, the gateway goes on. */

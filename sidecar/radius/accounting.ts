@@ -1,7 +1,7 @@
 /** Accounting of sessions (RFC 2866): start when established, in between, stop when closed. It learns all from the events of the core and asks the data plane how much went over. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Traffic } from '../dataplane/dataplane.ts';
-import type { Event } from '../ike/step.ts';
+import type { Event, TakenSession } from '../ike/step.ts';
 import { concat, hex, u32Bytes } from '../ike/wire/bytes.ts';
 import {
   type AccountedSession,
@@ -63,6 +63,7 @@ export class Accounting {
 
   observe(event: Event): void {
     if (event.name === 'established') this.#start(event);
+    else if (event.name === 'taken-over' && event.session) this.#start({ ...event, ...event.session });
     else if (this.#accounts.size > 0) this.#follow(event);
   }
 
@@ -95,7 +96,7 @@ export class Accounting {
     this.#byChild.delete(spiIn);
   }
 
-  #start(event: Extract<Event, { name: 'established' }>): void {
+  #start(event: TakenSession & Pick<AccountedSession, 'path'> & Parameters<typeof key>[0]): void {
     if (!this.#settings || !event.accounting) return;
     const since = this.#options.ports.clock();
     const { remote, inner, path, accounting, authenticatedAt } = event;

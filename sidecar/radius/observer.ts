@@ -7,6 +7,8 @@ export type Unanswered = 'silent' | 'crowded' | 'abandoned' | 'unresolved';
 export type Dropped = 'malformed' | 'not-authentic' | 'unexpected';
 
 export interface RadiusObserver {
+  /** Those that are in use from now on; nothing is said of others any more. */
+  readonly configured: (servers: readonly string[]) => void;
   /** `ms`: since the first attempt. */
   readonly answered: (server: string, outcome: Answered, ms: number) => void;
   readonly unanswered: (server: string, outcome: Unanswered) => void;
@@ -17,6 +19,10 @@ export interface RadiusObserver {
 }
 
 export const bothObservers = (one: RadiusObserver, other: RadiusObserver): RadiusObserver => ({
+  configured: (servers) => {
+    one.configured(servers);
+    other.configured(servers);
+  },
   answered: (...what) => {
     one.answered(...what);
     other.answered(...what);

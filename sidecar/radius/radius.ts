@@ -52,6 +52,7 @@ export class Radius implements EapSpeaker {
     const servers = list((server) => server.port);
     const counting = config?.accounting ? list((server) => server.accountingPort) : undefined;
     for (const { server } of before) if (!this.#known.some((one) => one.server === server)) server.close();
+    this.#ports.observer.configured(this.#known.map(({ server }) => server.name));
     this.#eap.configure(config && !servers.isEmpty ? { servers, nasIdentifier: config.nasIdentifier } : undefined);
     this.#queue.configure(counting && !counting.isEmpty ? counting : undefined);
     this.#accounting.configure(config?.accounting ? config : undefined);

@@ -54,7 +54,6 @@ export class Server {
     this.#options = options;
     this.name = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`;
     this.secret = options.secret;
-    options.ports.observer.passedOver(this.name, false);
     void this.#resolve();
   }
 

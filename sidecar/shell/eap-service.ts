@@ -13,6 +13,8 @@ export interface EapServiceParts {
   readonly random: (length: number) => Bytes;
   readonly clock: Clock;
   readonly radius: Radius;
+  /** Names of RADIUS secrets that the configuration has and no file: their servers are left out. */
+  readonly missing: (secrets: readonly string[]) => void;
   /** An exception that is a bug. */
   readonly failed: (error: unknown) => void;
 }
@@ -21,6 +23,7 @@ const MOST_CONVERSATIONS = 4_096;
 
 export class EapService implements EapSpeaker {
   readonly #radius: Radius;
+  readonly #missing: EapServiceParts['missing'];
   readonly #server: EapServer;
   #credentials: EapServerCredentials = {
     ...{ name: 'gateway', users: { ntHash: () => undefined }, trust: TRUSTS_NOBODY, certificate: undefined },
@@ -28,8 +31,9 @@ export class EapService implements EapSpeaker {
   };
 
   constructor(parts: EapServiceParts) {
-    const { random, clock, radius, failed } = parts;
+    const { random, clock, radius, missing, failed } = parts;
     this.#radius = radius;
+    this.#missing = missing;
     this.#server = new EapServer({
       ...{ random, failed, now: clock, radius, maxConversations: MOST_CONVERSATIONS },
       credentials: () => this.#credentials,
@@ -43,7 +47,8 @@ export class EapService implements EapSpeaker {
   ): void {
     const authorities = new Map(authentication.map((rule) => [rule.name, rule.authorities]));
     this.#credentials = { name, users, trust, certificate, authorities: (rule) => authorities.get(rule) ?? [] };
-    this.#radius.configure(radius, secrets);
+    const missing = this.#radius.configure(radius, secrets);
+    if (missing.length > 0) this.#missing(missing);
   }
 
   answer(question: EapQuestion): Promise<EapAnswer> {

@@ -57,33 +57,37 @@ export class RadiusMetrics implements RadiusObserver {
     });
   }
 
+  /** A rate needs a beginning. Series of servers that have left the configuration end. */
+  readonly configured = (servers: readonly string[]): void => {
+    const before = this.#servers;
+    this.#servers = new Set(servers);
+    for (const server of before) if (!this.#servers.has(server)) this.#end(server);
+    for (const server of this.#servers) if (!before.has(server)) this.#begin(server);
+  };
+
   readonly answered = (server: string, outcome: Answered, ms: number): void => {
+    if (!this.#servers.has(server)) return;
     this.#requests.inc({ server, outcome });
     this.#durations.observe({ server }, ms / 1_000);
   };
 
-  readonly unanswered = (server: string, outcome: Unanswered): void => this.#requests.inc({ server, outcome });
+  readonly unanswered = (server: string, outcome: Unanswered): void => {
+    if (this.#servers.has(server)) this.#requests.inc({ server, outcome });
+  };
 
-  readonly dropped = (server: string, reason: Dropped): void => this.#dropped.inc({ server, reason });
+  readonly dropped = (server: string, reason: Dropped): void => {
+    if (this.#servers.has(server)) this.#dropped.inc({ server, reason });
+  };
 
   readonly passedOver = (server: string, yes: boolean): void => {
-    this.#begin(server);
-    this.#passedOver.set({ server }, yes ? 1 : 0);
+    if (this.#servers.has(server)) this.#passedOver.set({ server }, yes ? 1 : 0);
   };
 
   readonly lost = (records: number): void => this.#lost.inc(records);
 
-  /** Host and port of those that are in the configuration; series of others end. */
-  useServers(names: readonly string[]): void {
-    const now = new Set(names);
-    for (const server of this.#servers) if (!now.has(server)) this.#end(server);
-    this.#servers = now;
-  }
-
-  /** A rate needs a beginning. */
   #begin(server: string): void {
-    this.#servers = new Set([...this.#servers, server]);
     for (const outcome of Object.keys(OUTCOMES)) this.#requests.inc({ server, outcome }, 0);
+    this.#passedOver.set({ server }, 0);
   }
 
   #end(server: string): void {

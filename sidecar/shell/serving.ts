@@ -79,7 +79,7 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   const radius = new Radius({
     ports: {
       ...{ clock: () => clock(), after: systemAfter, random, resolve: resolveHost, connect: connectUdp },
-      observer: bothObservers(radiusLog(log), options.radius),
+      observer: bothObservers(radiusLog(log, clock), options.radius),
     },
     pod: `${ordinal}-${hex(incarnation).slice(0, 12)}`,
     traffic: (spiIn) => dataplane.port.traffic(spiIn),
@@ -87,6 +87,11 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   const eap = new EapService({
     ...{ random, clock, failed: (error) => failed(error, 'eap') },
     radius,
+    missing: (secrets) =>
+      log.error(
+        { secrets },
+        'radius.servers: no such files in --radius-dir; these servers are left out; add them, one line each',
+      ),
   });
   const loop = new Loop({
     ...{ core, clock, after: systemAfter, failed },

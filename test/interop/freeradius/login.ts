@@ -40,6 +40,7 @@ export function startNas({ servers, secret = RADIUS_SECRET, traffic = () => unde
         return () => clearTimeout(timer);
       },
       observer: {
+        configured: () => {},
         answered: (_server, outcome) => note(outcome),
         unanswered: (_server, outcome) => note(outcome),
         dropped: (_server, reason) => note('dropped', reason),

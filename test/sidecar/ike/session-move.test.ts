@@ -44,6 +44,8 @@ describe('a session whose client reaches another pod', () => {
     assert.deepEqual([pods.get(0).sessions(), installed(pods, 0), pods.get(0).endings()], [[], [], ['handed over']]);
     const { inner, children, path } = pods.get(1).session();
     assert.deepEqual([inner, children, path], [[innerIn(answer)], [spiIn], elsewhere(1)]);
+    const { remote, authenticatedAt } = pods.get(1).session();
+    assert.deepEqual(pods.get(1).named('taken-over')[0]?.session, { remote, inner, authenticatedAt, accounting: undefined });
     assert.equal(pods.get(1).children.get(spiIn)?.path.remote, NAT_PATH.remote);
     prove(requests(heard)[0], 1);
     assert.deepEqual(

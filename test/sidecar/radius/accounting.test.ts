@@ -179,6 +179,30 @@ describe('accounting', () => {
     );
   });
 
+  it('a session that comes from another pod is counted on here, and nothing of a half-open one is', async () => {
+    const [first, second] = [new Counted(), new Counted(0, 'pod1')];
+    await first.happens(established(), first.install(700), { name: 'handed-over', to: 1, ...which }, closed('handed over'));
+    const session = {
+      ...{ remote: parseIdentity('alice@example.com'), inner: [Uint8Array.of(10, 8, 0, 2)] },
+      ...{ accounting: { class: CLASS, interimMs: 60_000 }, authenticatedAt: 1_893_542_400_000 as Instant },
+    };
+    const taken = { name: 'taken-over', from: 0, ...which } as const;
+    await second.happens({ ...taken, session: undefined }, { ...taken, session }, second.install(700));
+    second.carry(700, 50, 60);
+    await second.happens(closed('deleted by peer'));
+    assert.deepEqual(
+      [statuses(first), statuses(second)],
+      [
+        [1, 2],
+        [1, 2],
+      ],
+    );
+    const [start, stop] = second.records;
+    for (const type of [Type.ACCT_MULTI_SESSION_ID, Type.CLASS, Type.FRAMED_IP_ADDRESS])
+      assert.deepEqual(valuesOf(start?.attributes ?? [], type), valuesOf(first.records[0]?.attributes ?? [], type));
+    assert.deepEqual([integer(stop, Type.ACCT_INPUT_OCTETS), integer(stop, Type.ACCT_OUTPUT_OCTETS)], [50, 60]);
+  });
+
   it('sessions that RADIUS did not admit are not counted', async () => {
     const counted = new Counted();
     await counted.happens(established(undefined, { accounting: undefined }), closed('deleted'));

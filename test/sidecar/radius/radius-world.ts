@@ -58,6 +58,7 @@ export class RadiusWorld {
 
   #observer(): RadiusObserver {
     return {
+      configured: () => {},
       answered: (server: string, outcome: Answered) => this.seen.push(`${server} ${outcome}`),
       unanswered: (server: string, outcome: Unanswered) => this.seen.push(`${server} ${outcome}`),
       dropped: (server: string, reason: Dropped) => this.seen.push(`${server} dropped ${reason}`),

@@ -34,7 +34,7 @@ describe('a RADIUS server', () => {
     assert.ok(second >= 900 && second <= 1_200, `${second}`);
     assert.ok(third - second >= 1_800 && third - second <= 2_300, `${third}`);
     assert.deepEqual(scripted.datagrams[0], scripted.datagrams[2]);
-    assert.deepEqual(world.seen, ['192.0.2.1:1812 in use', '192.0.2.1:1812 silent', '192.0.2.1:1812 passed over']);
+    assert.deepEqual(world.seen, ['192.0.2.1:1812 silent', '192.0.2.1:1812 passed over']);
   });
 
   it('may answer an earlier attempt of a request that is renewed with each', async () => {
@@ -84,10 +84,7 @@ describe('a RADIUS server', () => {
     ];
     assert.ok(await server.ask(access));
     const dropped = ['unexpected', 'not-authentic', 'unexpected', 'malformed'];
-    assert.deepEqual(world.seen.slice(1), [
-      ...dropped.map((reason) => `192.0.2.1:1812 dropped ${reason}`),
-      '192.0.2.1:1812 accept',
-    ]);
+    assert.deepEqual(world.seen, [...dropped.map((reason) => `192.0.2.1:1812 dropped ${reason}`), '192.0.2.1:1812 accept']);
   });
 
   it('has 256 requests under way per source port, more ports when it takes them, and gives the oldest up when all are full', async () => {
@@ -114,7 +111,7 @@ describe('a RADIUS server', () => {
     assert.equal(await answer, undefined);
     await world.clock.advance(60_000);
     assert.equal(scripted.datagrams.length, 1);
-    assert.deepEqual(world.seen.slice(1), ['192.0.2.1:1812 abandoned']);
+    assert.deepEqual(world.seen, ['192.0.2.1:1812 abandoned']);
   });
 
   it('is found again under the address that its name has now', async () => {

@@ -21,7 +21,7 @@ function options(create: CreateDataplane, events: Event[], failures: string[]): 
     log: createLog({ level: 'silent', base: {} }),
     ask: async () => undefined,
     observe: (event) => void events.push(event),
-    radius: radiusLog(createLog({ level: 'silent', base: {} })),
+    radius: radiusLog(createLog({ level: 'silent', base: {} }), () => 1_000 as Instant),
     failed: (_, doing) => void failures.push(doing),
   };
 }

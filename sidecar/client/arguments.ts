@@ -11,6 +11,7 @@ export interface Connect {
   /** Undefined: as the credentials say. */
   readonly identity: Identity | undefined;
   readonly credentials: CredentialFlags;
+  readonly ppk: { readonly id: string; readonly file: string; readonly required: boolean } | undefined;
   readonly ticketFile: string | undefined;
   readonly ping: { readonly address: Bytes; readonly intervalMs: number; readonly count: number | undefined } | undefined;
   readonly tun: string | undefined;
@@ -54,6 +55,7 @@ function readConnect(given: Given): Connect | undefined {
     given.refuse(FLAGS.natPort, `the port ${natPort} is in --gateway already`, 'IKE and its NAT traversal have two ports');
   const rest = {
     ...{ ticketFile, ping, options },
+    ppk: readPpk(given),
     tun: given.read(FLAGS.tun),
     json: given.read(FLAGS.json) ?? false,
     suspendOnExit: given.read(FLAGS.suspendOnExit) ?? false,
@@ -75,18 +77,30 @@ function readPing(given: Given): Connect['ping'] {
   return undefined;
 }
 
+function readPpk(given: Given): Connect['ppk'] {
+  const [idFlag, fileFlag] = [FLAGS.ppkId, FLAGS.ppkFile];
+  if (![idFlag, fileFlag, FLAGS.ppkRequired].some(({ name }) => given.has(`--${name}`))) return undefined;
+  const [id, file, required] = [given.required(idFlag), given.required(fileFlag), given.read(FLAGS.ppkRequired) ?? false];
+  return id === undefined || file === undefined ? undefined : { id, file, required };
+}
+
 function readOptions(given: Given): Partial<ClientOptions> {
   const remoteIdentity = given.read(FLAGS.remoteIdentity);
   const source = given.read(FLAGS.source);
   const deadPeerMs = given.read(FLAGS.deadPeer);
   const ike = given.read(FLAGS.proposal);
   const esp = given.read(FLAGS.espProposal);
+  const postQuantum = given.read(FLAGS.postQuantum);
   return {
     ...(remoteIdentity && { remoteIdentity }),
     ...(source !== undefined && { source }),
     ...(deadPeerMs !== undefined && { deadPeerMs }),
     ...(ike && { ike }),
     ...(esp && { esp }),
+    ...(postQuantum && { postQuantum }),
+    ...(given.read(FLAGS.noMobike) && { mobike: false }),
+    ...(given.read(FLAGS.childless) && { childless: true }),
+    ...(given.read(FLAGS.noRedirect) && { redirects: false }),
     ...(given.read(FLAGS.noTicket) && { tickets: false }),
     ...(given.read(FLAGS.once) && { once: true }),
   };

@@ -16,6 +16,7 @@ import { parseTrust } from '../ike/pki/trust-files.ts';
 import type { Instant } from '../ike/sa.ts';
 import type { ClientAuthentication } from './authentication.ts';
 import type { CredentialFlags } from './credential-flags.ts';
+import type { PostQuantumKey } from './options.ts';
 import { readPrivateFile, readSecretLine } from './private-file.ts';
 
 export interface Credentials {
@@ -24,6 +25,7 @@ export interface Credentials {
   readonly identity: Identity;
   /** Undefined: whoever proves the pre-shared key. */
   readonly remoteIdentity: Identity | undefined;
+  readonly ppk: PostQuantumKey | undefined;
   /** Not wrong, but worth knowing. */
   readonly warnings: readonly string[];
 }
@@ -33,6 +35,7 @@ export interface CredentialRequest {
   /** Undefined: as the certificate or the user's name says. */
   readonly identity: Identity | undefined;
   readonly remoteIdentity: Identity | undefined;
+  readonly ppk: { readonly id: string; readonly file: string; readonly required: boolean } | undefined;
   /** Name or address as dialled: a gateway with a certificate must be called so, unless it is told otherwise. */
   readonly host: string;
 }
@@ -48,6 +51,28 @@ const ID_KEY_ID = 11;
 
 /** @throws Error that names flag, file and remedy of every problem, one a line. */
 export function readCredentials(request: CredentialRequest, parts: ReadingParts): Credentials {
+  const [read, quantum] = both(
+    () => readProof(request, parts),
+    () => ({ key: readPostQuantumKey(request.ppk) }),
+  );
+  const ppk = quantum.key;
+  if (ppk === undefined || ppk.secret.length >= STRONG_PPK) return { ...read, ppk };
+  const weak = `--ppk-file: fewer than ${STRONG_PPK} characters; use a longer, random one, for instance from: openssl rand -base64 32`;
+  return { ...read, ppk, warnings: [...read.warnings, weak] };
+}
+
+/** RFC 8784 §5: "at least 256 bits" of entropy; a text of 32 characters can have so much. */
+const STRONG_PPK = 32;
+
+type Proof = Omit<Credentials, 'ppk'>;
+
+function readPostQuantumKey(asked: CredentialRequest['ppk']): PostQuantumKey | undefined {
+  if (!asked) return undefined;
+  const { id, file, required } = asked;
+  return { id, required, secret: readSecretLine('--ppk-file', file, 'post-quantum pre-shared key') };
+}
+
+function readProof(request: CredentialRequest, parts: ReadingParts): Proof {
   const { credentials } = request;
   switch (credentials.method) {
     case 'psk':
@@ -59,7 +84,7 @@ export function readCredentials(request: CredentialRequest, parts: ReadingParts)
   }
 }
 
-function readPsk({ identity, remoteIdentity }: CredentialRequest, pskFile: string): Credentials {
+function readPsk({ identity, remoteIdentity }: CredentialRequest, pskFile: string): Proof {
   if (!identity) throw new Error('--id: missing; with --psk-file nothing else says who we are');
   const secret = readSecretLine('--psk-file', pskFile, 'pre-shared key');
   return { authentication: { method: 'psk', secret }, trust: { anchors: [], lists: [] }, identity, remoteIdentity, warnings: [] };
@@ -67,7 +92,7 @@ function readPsk({ identity, remoteIdentity }: CredentialRequest, pskFile: strin
 
 type Of<M extends CredentialFlags['method']> = Extract<CredentialFlags, { method: M }>;
 
-function readPassword(request: CredentialRequest, given: Of<'eap-mschapv2'>, parts: ReadingParts): Credentials {
+function readPassword(request: CredentialRequest, given: Of<'eap-mschapv2'>, parts: ReadingParts): Proof {
   const { user, passwordFile } = given;
   const [authorities, password] = both(
     () => readAuthorities(given, parts),
@@ -79,7 +104,7 @@ function readPassword(request: CredentialRequest, given: Of<'eap-mschapv2'>, par
   return { authentication, identity, remoteIdentity: gatewayOf(request), ...authorities };
 }
 
-function readCertificate(request: CredentialRequest, given: Of<'certificate' | 'eap-tls'>, parts: ReadingParts): Credentials {
+function readCertificate(request: CredentialRequest, given: Of<'certificate' | 'eap-tls'>, parts: ReadingParts): Proof {
   const [{ trust, warnings }, own] = both(
     () => readAuthorities(given, parts),
     () => readOwnCertificate(given, parts),

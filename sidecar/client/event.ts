@@ -34,6 +34,16 @@ export type ClientEvent =
       readonly gateway: string;
       readonly local: string;
       readonly remoteId: string;
+      /** What the gateway proved itself by; `ticket` stands for the session before. */
+      readonly gatewayProof: 'pre-shared key' | 'certificate' | 'EAP' | 'ticket';
+      /** No quantum computer breaks what the keys came of. */
+      readonly postQuantum: boolean;
+      /** To resolve names by; nothing of the system is changed. */
+      readonly dns: readonly string[];
+      /** What only these servers resolve (RFC 8598); empty: everything. */
+      readonly domains: readonly string[];
+      /** Until we must authenticate anew (RFC 4478, or the end of a certificate); undefined: never. */
+      readonly reauthenticateInMs: number | undefined;
       readonly spiI: string;
       readonly spiR: string;
     } & Exchanged)
@@ -52,6 +62,8 @@ export type ClientEvent =
       readonly exchange: string;
       readonly notify: string;
       readonly reason: string;
+      /** What to do about it, if that is known. */
+      readonly remedy: string | undefined;
     }
   | { readonly name: 'waiting'; readonly waitMs: number }
   | { readonly name: 'rekeyed'; readonly what: 'ike' | 'child' }
@@ -59,7 +71,7 @@ export type ClientEvent =
   | { readonly name: 'redirected'; readonly from: string; readonly to: string }
   /** Our address is another one, and the session went along (RFC 4555). */
   | { readonly name: 'moved'; readonly from: string; readonly to: string }
-  | { readonly name: 'closed'; readonly why: string }
+  | { readonly name: 'closed'; readonly why: string; readonly remedy: string | undefined }
   | { readonly name: 'suspended'; readonly ticket: boolean }
   | {
       readonly name: 'ping-summary';
@@ -105,7 +117,7 @@ function sentence(event: ClientEvent): string {
     case 'unanswered':
       return `attempt ${event.attempt} (${event.kind}) unanswered for ${duration(event.waitedMs)}`;
     case 'refused':
-      return `${event.exchange} refused by ${event.by === 'us' ? 'us' : 'the gateway'}: ${event.notify} (${event.reason})${remedyFor(event.notify)}`;
+      return `${event.exchange} refused by ${event.by === 'us' ? 'us' : 'the gateway'}: ${event.notify} (${event.reason})${event.remedy === undefined ? '' : `; ${event.remedy}`}`;
     case 'waiting':
       return `next attempt in ${duration(event.waitMs)}`;
     case 'rekeyed':
@@ -115,7 +127,7 @@ function sentence(event: ClientEvent): string {
     case 'moved':
       return `our address changed from ${event.from} to ${event.to}`;
     case 'closed':
-      return `closed: ${event.why}`;
+      return `closed: ${event.why}${event.remedy === undefined ? '' : `; ${event.remedy}`}`;
     case 'suspended':
       return event.ticket ? 'suspended; the ticket is kept for the next start' : 'suspended without a ticket';
     case 'ping-summary':
@@ -125,26 +137,23 @@ function sentence(event: ClientEvent): string {
   }
 }
 
-function remedyFor(notify: string): string {
-  switch (notify) {
-    case 'AUTHENTICATION_FAILED':
-      return '; compare --id, --remote-id and the file of --psk-file with what the gateway has';
-    case 'NO_PROPOSAL_CHOSEN':
-      return '; compare --proposal and --esp-proposal with what the gateway takes';
-    case 'INTERNAL_ADDRESS_FAILURE':
-      return '; the address pool of the gateway is used up';
-    case 'TS_UNACCEPTABLE':
-      return '; the gateway has no route for us';
-    default:
-      return '';
-  }
-}
+const PROOFS = {
+  'pre-shared key': 'the pre-shared key',
+  certificate: 'its certificate',
+  EAP: 'EAP',
+  ticket: 'the ticket',
+} as const;
 
 function established(event: Extract<ClientEvent, { name: 'established' }>): string {
   const cost = `${event.roundTrips} round trips, ${event.keyExchanges} key exchanges, ${duration(event.durationMs)}`;
   const outage = event.outageMs === undefined ? '' : `, ${duration(event.outageMs)} after the outage was noticed`;
   const inner = event.inner.length > 0 ? `, inner address ${event.inner.join(', ')}` : '';
-  return `${event.kind === 'full' ? 'established' : 'resumed'} with ${event.remoteId} at ${event.gateway}: ${cost}${outage}${inner}`;
+  const safety = event.postQuantum ? ', safe from quantum computers' : '';
+  const dns = event.dns.length > 0 ? `, names by ${event.dns.join(', ')}` : '';
+  const domains = event.domains.length > 0 ? ` for ${event.domains.join(', ')}` : '';
+  const anew = event.reauthenticateInMs === undefined ? '' : `, to authenticate anew in ${duration(event.reauthenticateInMs)}`;
+  const what = `${event.kind === 'full' ? 'established' : 'resumed'} with ${event.remoteId} at ${event.gateway}`;
+  return `${what} (proven by ${PROOFS[event.gatewayProof]}): ${cost}${outage}${inner}${dns}${domains}${safety}${anew}`;
 }
 
 function summary(event: Extract<ClientEvent, { name: 'ping-summary' }>): string {

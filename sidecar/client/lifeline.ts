@@ -1,6 +1,7 @@
 /** Keeps a session with the gateway: attempt after attempt until one is established, and again when it ends (RFC 5723 §4.3, RFC 7296 §2.4). */
 import { formatAddress } from '../contract/address.ts';
 import { formatIdentity } from '../contract/identity.ts';
+import { NEVER } from '../ike/sa.ts';
 import type { Event } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import { splitEndpoint } from '../shell/endpoint.ts';
@@ -10,6 +11,7 @@ import { type ClientOptions, dialled } from './options.ts';
 import type { ClientPorts } from './ports.ts';
 import { prefixesOf } from './prefixes.ts';
 import { Redirects } from './redirects.ts';
+import { remedyFor, remedyForEnd } from './remedy.ts';
 import { openSession, type Session, type SessionEnd, type SessionObserver } from './session.ts';
 import type { TicketCustody } from './ticket-custody.ts';
 
@@ -172,7 +174,9 @@ export class Lifeline {
     const now = this.#ports.clock();
     if (this.#stop !== 'silently')
       this.#tell(
-        end.why === 'peer dead' ? { name: 'dead-peer', detectedAfterMs: end.silentMs } : { name: 'closed', why: end.why },
+        end.why === 'peer dead'
+          ? { name: 'dead-peer', detectedAfterMs: end.silentMs }
+          : { name: 'closed', why: end.why, remedy: remedyForEnd(end.why) },
       );
     if (this.#stop) return end.why;
     const unsuccessful = end.why !== 'peer dead' && now - establishedAt < SHORT_LIVED_MS;
@@ -202,8 +206,7 @@ export class Lifeline {
         watch.authenticating = false;
         return watch.established ? { name: 'ticket-void', why: event.why } : { name: 'nacked', why: event.why };
       case 'refused':
-        watch.refused = `${event.exchange} refused with ${event.notify}`;
-        return { name: 'refused', by: event.by, exchange: event.exchange, notify: event.notify, reason: event.reason };
+        return this.#refused(event, watch);
       case 'moved':
         return { name: 'moved', from: event.from, to: event.path.local };
       case 'redirected':
@@ -220,13 +223,34 @@ export class Lifeline {
     }
   }
 
+  #refused({ by, exchange, notify, reason }: Extract<Event, { name: 'refused' }>, watch: Watch): ClientEvent {
+    const remedy = remedyFor({ by, notify, reason });
+    watch.refused = `${exchange} refused with ${notify}: ${reason}${remedy === undefined ? '' : `; ${remedy}`}`;
+    return { name: 'refused', by, exchange, notify, reason, remedy };
+  }
+
   #established(event: Extract<Event, { name: 'established' }>): ClientEvent {
     this.#custody.used();
     const { kind, roundTrips = 0, keyExchanges, durationMs, inner, path, remote, spiI, spiR } = event;
     const outageMs = this.#lostAt === undefined ? undefined : this.#ports.clock() - this.#lostAt;
     const addresses = { inner: inner.map(formatAddress), routes: this.#session?.remoteTraffic().flatMap(prefixesOf) ?? [] };
     const ends = { gateway: path.remote, local: path.local, remoteId: formatIdentity(remote), spiI, spiR };
-    return { name: 'established', kind, roundTrips, keyExchanges, durationMs, outageMs, ...addresses, ...ends };
+    const { postQuantum, resolvers } = event;
+    const names = { dns: resolvers?.servers.map(formatAddress) ?? [], domains: resolvers?.domains ?? [] };
+    const trust = { gatewayProof: this.#gatewayProof(kind), postQuantum, reauthenticateInMs: this.#reauthenticateInMs() };
+    const cost = { roundTrips, keyExchanges, durationMs, outageMs };
+    return { name: 'established', kind, ...cost, ...addresses, ...names, ...trust, ...ends };
+  }
+
+  #gatewayProof(kind: 'full' | 'resumed'): Extract<ClientEvent, { name: 'established' }>['gatewayProof'] {
+    if (kind === 'resumed') return 'ticket';
+    if (this.#session?.summary()?.certificate) return 'certificate';
+    return this.#options.authentication.method === 'psk' ? 'pre-shared key' : 'EAP';
+  }
+
+  #reauthenticateInMs(): number | undefined {
+    const by = this.#session?.summary()?.reauthenticateBy ?? NEVER;
+    return by === NEVER ? undefined : by - this.#ports.clock();
   }
 
   #authenticating(watch: Watch): void {

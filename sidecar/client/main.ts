@@ -87,8 +87,15 @@ function teller(json: boolean): (event: ClientEvent) => void {
 
 function ticketStore({ gateway, ticketFile }: Connect, options: ClientOptions, warn: (message: string) => void): TicketStore {
   if (ticketFile === undefined) return new TicketMemory();
-  const { identity: local, remoteIdentity: remote, ike: algorithms } = options;
-  const audience = { gateway: dialled(gateway), local, remote, algorithms, provenBy: provenBy(options.authentication) };
+  const { identity: local, remoteIdentity: remote, ike: algorithms, postQuantum } = options;
+  const audience = {
+    gateway: dialled(gateway),
+    local,
+    remote,
+    algorithms,
+    provenBy: provenBy(options.authentication),
+    postQuantum,
+  };
   return new TicketFile(ticketFile, audience, warn);
 }
 

@@ -1,6 +1,7 @@
 /** What a client is told, and the `Connection` that the core makes of it (RFC 7296 §2.4, §2.19, §2.23). */
 import { DEFAULT_ESP_ALGORITHMS, DEFAULT_IKE_ALGORITHMS } from '../contract/algorithms.ts';
 import type { Algorithms, Identity, Retransmit } from '../contract/gateway-config.ts';
+import type { Secret } from '../contract/secret.ts';
 import type { Connection, TrustedAuthorities } from '../ike/connection.ts';
 import type { Path } from '../ike/sa.ts';
 import { everything } from '../ike/traffic.ts';
@@ -21,6 +22,15 @@ export interface ClientOptions {
   /** Address to send from; undefined: as the routes say. */
   readonly source: string | undefined;
   readonly tickets: boolean;
+  /** A key that the gateway has too (RFC 8784). */
+  readonly ppk: PostQuantumKey | undefined;
+  readonly postQuantum: 'any' | 'required';
+  /** Keep the session when our address changes (RFC 4555). */
+  readonly mobike: boolean;
+  /** Authenticate first, and ask for the child after that, where the gateway can do so (RFC 6023). */
+  readonly childless: boolean;
+  /** Follow a gateway that sends us elsewhere (RFC 5685). */
+  readonly redirects: boolean;
   /** Give up after the first attempt that fails, and when a session ends. */
   readonly once: boolean;
   /** A gateway that shows no sign of life for so long is dead. */
@@ -33,6 +43,12 @@ export interface ClientOptions {
   /** After so long without any other packet one byte keeps the way open (RFC 3948 §4); zero: never. */
   readonly keepaliveMs: number;
   readonly tempo: Tempo;
+}
+
+export interface PostQuantumKey {
+  readonly id: string;
+  readonly secret: Secret;
+  readonly required: boolean;
 }
 
 export interface GatewayAddress {
@@ -52,6 +68,7 @@ export const clientOptions = (options: Essential & Partial<ClientOptions>): Clie
   esp: DEFAULT_ESP_ALGORITHMS,
   source: undefined,
   tickets: true,
+  ...{ ppk: undefined, postQuantum: 'any', mobike: true, childless: false, redirects: true },
   once: false,
   deadPeerMs: 10_000,
   rekeyMs: 8 * 3_600_000,
@@ -70,6 +87,7 @@ export function connectionOf(
   remote: { readonly first: string; readonly nat: string },
 ): Connection {
   const { ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs, deadPeerMs } = options;
+  const { ppk, postQuantum, childless, mobike, redirects } = options;
   return {
     name,
     path: { local, remote: remote.first },
@@ -78,16 +96,14 @@ export function connectionOf(
     remote: options.remoteIdentity,
     authentication: ownProof(options.authentication),
     trust: options.trust,
-    ppk: undefined,
-    postQuantum: 'any',
-    childless: false,
+    ppk: ppk && { id: new TextEncoder().encode(ppk.id), secret: ppk.secret.expose(), required: ppk.required },
+    ...{ postQuantum, childless, mobike },
     ...{ ike, esp, tickets, rekeyMs, childRekeyMs, reauthenticationMs },
     addresses: { ipv4: true, ipv6: true },
     // RFC 7296 §2.19: a client that asks for an address offers everything, and the gateway narrows it to what it assigns.
     localTraffic: [everything(4), everything(6)],
     remoteTraffic: [everything(4), everything(6)],
-    redirects: { from: undefined },
-    mobike: true,
+    redirects: redirects ? { from: undefined } : undefined,
     forceEncapsulation: true, // our data plane lives in UDP
     deadPeerMs: Math.floor(deadPeerMs / 2),
     retransmit: retransmission(Math.ceil(deadPeerMs / 2)),

@@ -5,6 +5,7 @@ import { UserspaceDataplane } from '../dataplane/userspace.ts';
 import type { Connection, HeldTicket } from '../ike/connection.ts';
 import { Gateway } from '../ike/gateway.ts';
 import type { Instant, Path } from '../ike/sa.ts';
+import type { SessionSummary } from '../ike/session-summary.ts';
 import type { ClosedWhy, Event, Input, Output } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import { Exchange } from '../ike/wire/registry.ts';
@@ -69,7 +70,8 @@ export async function openSession(request: SessionRequest): Promise<Session> {
     onEsp: (bytes, path) => session?.receiveEsp(bytes, path),
   });
   const connection = connectionOf(options, gateway.host, socket.local, remote);
-  session = new Session(request, socket, { ...connection, redirects: { from: request.redirectedFrom } });
+  const redirects = connection.redirects && { from: request.redirectedFrom };
+  session = new Session(request, socket, { ...connection, redirects });
   return session;
 }
 
@@ -90,6 +92,8 @@ export class Session {
   #establishedAt: Instant | undefined;
   #heardAt: Instant;
   #remoteTraffic: readonly Selector[] = [];
+  /** Of a childless session. */
+  #child: 'none' | 'asked' | 'refused' = 'none';
   #conversing = false;
   #over = false;
 
@@ -139,7 +143,12 @@ export class Session {
 
   /** Our inner addresses, 4 or 16 bytes each. */
   inner(): readonly Bytes[] {
-    return this.#core.sessions().find(({ phase }) => phase === 'established')?.inner ?? [];
+    return this.summary()?.inner ?? [];
+  }
+
+  /** What is known of the session, once it is established. */
+  summary(): SessionSummary | undefined {
+    return this.#core.sessions().find(({ phase }) => phase === 'established');
   }
 
   /** What the gateway carries traffic to. */
@@ -208,6 +217,7 @@ export class Session {
 
   #observe(event: Event): void {
     if (event.name === 'closed') this.#why = event.why;
+    if (event.name === 'refused' && this.#child === 'asked') this.#child = 'refused';
     if (event.name === 'moved') this.#moves += 1;
     if (event.name === 'established') this.#establish(event.inner);
     this.#request.observer.event(event);
@@ -227,7 +237,7 @@ export class Session {
     const sessions = this.#core.sessions().filter(({ phase }) => phase !== 'gone');
     if (sessions.length === 0) this.abandon(this.#why);
     // RFC 7296 §1.2: an IKE SA may come to be without its child; to a client it is of no use.
-    else if (sessions.every(({ phase, children }) => phase === 'established' && children.length === 0)) this.#refuseChildless();
+    else if (sessions.every(({ phase, children }) => phase === 'established' && children.length === 0)) this.#childless(sessions);
   }
 
   /** From another address of ours: the session goes along (RFC 4555), or ends so that a ticket brings it back. */
@@ -245,6 +255,16 @@ export class Session {
     const before = this.#moves;
     this.#loop.handle({ type: 'roam', path: { local: socket.local, remote: natPath.remote } });
     if (this.#moves === before) this.abandon('peer dead');
+  }
+
+  /** RFC 6023 §4: the child is asked for once we know each other, when that is what was wanted; else it was refused. */
+  #childless(sessions: readonly SessionSummary[]): void {
+    if (!this.connection.childless || this.#child === 'refused') this.#refuseChildless();
+    else if (this.#child === 'none')
+      for (const { spi } of sessions) {
+        this.#child = 'asked';
+        this.#loop.handle({ type: 'want', spi, intent: { kind: 'newChild' } });
+      }
   }
 
   #refuseChildless(): void {
@@ -270,7 +290,7 @@ export class Session {
 
   /** RFC 7296 §2.4: traffic that nothing answers is a reason to ask; only the missing answer to that ends the session. */
   #doubt(): void {
-    const session = this.#core.sessions().find(({ phase }) => phase === 'established');
+    const session = this.summary();
     if (session) this.#loop.handle({ type: 'want', spi: session.spi, intent: { kind: 'liveness' } });
   }
 

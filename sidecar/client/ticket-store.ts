@@ -24,6 +24,8 @@ export interface Audience {
   readonly remote: Identity | undefined;
   /** How we authenticate, in words (`provenBy`): sessions of other credentials are not ours to resume. */
   readonly provenBy: string;
+  /** required: nor sessions whose keys a quantum computer breaks. */
+  readonly postQuantum: 'any' | 'required';
   /** A ticket brings its algorithms; what is not proposed any more must not come back by one. */
   readonly algorithms: Algorithms;
 }
@@ -63,6 +65,7 @@ export function mismatch({ ticket, gateway, provenBy }: KeptTicket, audience: Au
   if (!same(ticket.local, audience.local)) return `it belongs to ${formatIdentity(ticket.local)}`;
   if (provenBy !== audience.provenBy) return `it came of other credentials (${provenBy.slice(0, 80)})`;
   if (audience.remote && !same(ticket.remote, audience.remote)) return `it was given by ${formatIdentity(ticket.remote)}`;
+  if (audience.postQuantum === 'required' && !ticket.postQuantum) return 'its session is not safe from quantum computers';
   return allows(audience.algorithms, ticket) ? undefined : 'it brings algorithms that are not proposed any more';
 }
 

@@ -35,7 +35,7 @@ const BY_EAP_TLS = { method: 'eap-tls', ...own, user: undefined, eapServer: unde
 
 const read = (credentials: CredentialFlags, part: Partial<CredentialRequest> = {}) =>
   readCredentials(
-    { credentials, identity: undefined, remoteIdentity: undefined, host: 'vpn.example.com', ...part },
+    { credentials, identity: undefined, remoteIdentity: undefined, ppk: undefined, host: 'vpn.example.com', ...part },
     { crypto, now: NOW },
   );
 

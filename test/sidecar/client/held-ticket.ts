@@ -8,7 +8,14 @@ import { ALICE, GATEWAY } from '../../harness/policy.ts';
 export const NOW = later(0 as Instant, Date.UTC(2030, 0, 2));
 export const DIALLED = 'vpn.example.com:500';
 export const AUDIENCE: Audience = {
-  ...{ gateway: DIALLED, provenBy: 'psk', local: ALICE, remote: undefined, algorithms: DEFAULT_IKE_ALGORITHMS },
+  ...{
+    gateway: DIALLED,
+    provenBy: 'psk',
+    postQuantum: 'any',
+    local: ALICE,
+    remote: undefined,
+    algorithms: DEFAULT_IKE_ALGORITHMS,
+  },
 };
 
 export const heldTicket = (part: Partial<HeldTicket> = {}): HeldTicket => ({

@@ -7,6 +7,7 @@ import type { ClientPorts, ClientSocket, SocketRequest } from '../../../sidecar/
 import { TicketMemory, type TicketStore } from '../../../sidecar/client/ticket-store.ts';
 import { Secret } from '../../../sidecar/contract/secret.ts';
 import { UserspaceDataplane } from '../../../sidecar/dataplane/userspace.ts';
+import type { EapSpeaker } from '../../../sidecar/eap/speaker.ts';
 import type { Policy } from '../../../sidecar/ike/context.ts';
 import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';
 import { Gateway } from '../../../sidecar/ike/gateway.ts';
@@ -32,7 +33,7 @@ export class Pod {
   readonly events: Event[] = [];
   alive = true;
 
-  constructor(network: Network, ordinal: number) {
+  constructor(network: Network, ordinal: number, eap?: EapSpeaker) {
     const random = seeded(100 + ordinal);
     const crypto = cryptography('auto');
     this.ordinal = ordinal;
@@ -45,6 +46,7 @@ export class Pod {
       ...{ core: this.core, dataplane, clock: () => network.now(), after: network.after },
       send: (bytes, path) => network.toClient(this, { kind: 'ike', bytes, from: path.local, to: path.remote }),
       ask: (to, bytes) => network.ask(to, bytes),
+      ...(eap && { eap }),
       observe: (event) => this.events.push(event),
       failed: (error) => {
         throw error;
@@ -96,8 +98,8 @@ export class Network {
   now = (): Instant => later(0 as Instant, this.clock.now());
   after = (ms: number, run: () => void): (() => void) => this.clock.after(ms, run);
 
-  pod(ordinal: number): Pod {
-    const pod = new Pod(this, ordinal);
+  pod(ordinal: number, eap?: EapSpeaker): Pod {
+    const pod = new Pod(this, ordinal, eap);
     this.pods[ordinal] = pod;
     return pod;
   }

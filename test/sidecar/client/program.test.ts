@@ -63,7 +63,7 @@ describe('the client program', { timeout: 30_000 }, () => {
     const program = new Program('--psk-file', wrongPskFile, '--once', '--log-level', 'silent');
     const { status, stderr } = await program.end();
     assert.equal(status, 1);
-    assert.match(stderr, /^attempt 1: IKE_AUTH refused with AUTHENTICATION_FAILED\n$/);
+    assert.match(stderr, /^attempt 1: IKE_AUTH refused with AUTHENTICATION_FAILED: the gateway refuses us; compare --id, .*\n$/);
   });
 
   it('ends with another status when it cannot begin', async () => {

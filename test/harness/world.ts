@@ -70,6 +70,8 @@ export class World {
   readonly sent: Datagram[] = [];
   /** The fate of a datagram: after how many ms its copies arrive; none: it is lost. */
   wire: (datagram: Datagram, index: number) => readonly number[] = () => [1];
+  /** After how many ms words between pods arrive. */
+  words: () => number = () => 1;
   /** Which pod a flow to the service reaches; kept until `forget`. */
   balance: (flow: { readonly from: string; readonly port: string }, pods: readonly Node[]) => Node | undefined = (_, pods) =>
     pods[0];
@@ -193,13 +195,14 @@ export class World {
     else {
       const name = `${node.name} ${question} ${this.#askers.size}`;
       this.#askers.set(name, { node, question });
-      this.#later(1, { is: 'words', node: owner, input: { type: 'asked', question: name, bytes } });
+      this.#later(this.words(), { is: 'words', node: owner, input: { type: 'asked', question: name, bytes } });
     }
   }
 
   #answer(name: string, bytes: Uint8Array | undefined): void {
     const asker = this.#askers.get(name);
-    if (asker) this.#later(1, { is: 'words', node: asker.node, input: { type: 'answered', question: asker.question, bytes } });
+    if (asker)
+      this.#later(this.words(), { is: 'words', node: asker.node, input: { type: 'answered', question: asker.question, bytes } });
   }
 
   #send(node: Node, path: Path, bytes: Uint8Array): void {

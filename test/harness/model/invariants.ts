@@ -1,6 +1,6 @@
 /** What must be true of gateways and clients: at every moment, and when all has come to rest. */
 import assert from 'node:assert/strict';
-import type { Child } from '../../../sidecar/ike/child.ts';
+import { type Child, childPath } from '../../../sidecar/ike/child.ts';
 import { type IkeSa, type InPhase, inPhase } from '../../../sidecar/ike/sa.ts';
 import { equalBytes, hex } from '../../../sidecar/ike/wire/bytes.ts';
 import type { Node, World } from '../world.ts';
@@ -23,6 +23,17 @@ export function checkNodes(world: World): void {
     );
     if (node.ordinal !== undefined) checkAddresses([node]);
   }
+  checkHomes(alive(world));
+}
+
+/** Wherever a session moves, it is at one place. */
+function checkHomes(nodes: readonly Node[]): void {
+  const pairs = nodes
+    .filter(({ ordinal }) => ordinal !== undefined)
+    .flatMap((node) =>
+      [...node.sas.values()].filter(({ phase }) => phase.name !== 'gone').map(({ spiI, spiR }) => `${spiI} ${spiR}`),
+    );
+  assert.equal(new Set(pairs).size, pairs.length, 'an SA is at two pods');
 }
 
 /** The data plane carries the children of the live sessions, to where they are, and nothing else. */
@@ -33,7 +44,7 @@ function checkDataplane(node: Node): void {
       const carried = installed.get(child.spiIn);
       assert(carried, `${node.name} does not carry a child of a live session`);
       const { spiOut, keyIn, keyOut, local, remote } = child;
-      const { path, peer } = { path: sa.path, peer: sa.phase.remote };
+      const { path, peer } = { path: childPath(sa), peer: sa.phase.remote };
       assert.deepEqual(
         { spiOut: carried.spiOut, keyIn: carried.keyIn, keyOut: carried.keyOut, path: carried.path },
         { spiOut, keyIn, keyOut, path },

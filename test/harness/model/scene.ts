@@ -9,6 +9,7 @@ import { below, pick, type Random, seeded } from '../random.ts';
 import { type Node, World } from '../world.ts';
 import { checkNodes, checkPeace, isCalm } from './invariants.ts';
 import { Ledger } from './ledger.ts';
+import { checkIvs, Packets } from './nonces.ts';
 import { Operator } from './operator.ts';
 import type { Action, Schedule, Want } from './schedule.ts';
 import { connectionTerms, gatewayConfig } from './settings.ts';
@@ -28,6 +29,7 @@ export function perform(schedule: Schedule, table?: () => SaTable): readonly str
   scene.everybodyComes();
   scene.everybodyComesBack();
   scene.everybodyLeaves();
+  checkIvs(scene.world.sent);
   return scene.transcript.lines;
 }
 
@@ -41,6 +43,7 @@ class Scene {
   readonly people: readonly Subscriber[];
   readonly transcript: Transcript;
   readonly #random: Random;
+  readonly #packets = new Packets();
   readonly #pods: number;
   readonly #deeds: Deeds = {
     connect: ({ client }) => this.#person(client).connect(),
@@ -93,6 +96,7 @@ class Scene {
   /** The weather clears, what is dead is forgotten, what is under way comes to its end. */
   settle(): void {
     this.world.wire = () => [1];
+    this.world.words = () => 1;
     this.world.forgetFlows();
     if (this.world.pods().length === 0) this.#start(0);
     this.operator.loadAll();
@@ -204,6 +208,7 @@ class Scene {
   #weather({ lost, doubled, late }: Extract<Action, { do: 'weather' }>): void {
     const percent = (): number => below(this.#random, 100);
     const delay = (): number => 1 + below(this.#random, late + 1);
+    this.world.words = () => 1 + below(this.#random, Math.ceil(late / 20) + 1);
     this.world.wire = () => {
       if (percent() < lost) return [];
       return percent() < doubled ? [delay(), delay()] : [delay()];
@@ -213,8 +218,18 @@ class Scene {
   #traffic(person: Subscriber): void {
     const [session] = person.node.sessions();
     const pod = session && this.#podOf(session.spiR);
-    const [spiIn] = pod?.children.keys() ?? [];
-    if (pod && spiIn !== undefined) this.world.do(pod, { type: 'report', report: { report: 'alive', spiIn } });
+    const mirror = pod?.sessions().find(({ spiI, spiR }) => spiI === session?.spiI && spiR === session?.spiR);
+    for (const spiIn of pod && mirror ? mirror.children : []) this.#carry(pod as Node, spiIn);
+    for (const spiIn of session?.children ?? []) this.#carry(person.node, spiIn);
+  }
+
+  /** The data plane reports how far it is every third time. */
+  #carry(node: Node, spiIn: number): void {
+    const sent = this.#packets.send(node, spiIn, 1 + below(this.#random, 5_000));
+    if (sent === undefined) return;
+    this.world.do(node, { type: 'report', report: { report: 'alive', spiIn } });
+    if (below(this.#random, 3) === 0)
+      this.world.do(node, { type: 'report', report: { report: 'carried', spiIn, sent, received: 0 } });
   }
 
   #want(person: Subscriber, { side, want }: Extract<Action, { do: 'want' }>): void {

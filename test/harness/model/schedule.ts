@@ -20,10 +20,21 @@ export interface Setting {
   readonly revokeOnDelete: boolean;
   /** IKE_AUTH and rekeys come in fragments. */
   readonly fragments: boolean;
+  /** Clients can change their address (RFC 4555). */
+  readonly mobike: boolean;
 }
 
 export const SIDES = ['client', 'gateway', 'both'] as const;
-export const WANTS = ['rekeyIke', 'rekeyChild', 'newChild', 'deleteChild', 'liveness', 'requestTicket', 'deleteIke'] as const;
+export const WANTS = [
+  'rekeyIke',
+  'rekeyChild',
+  'newChild',
+  'deleteChild',
+  'liveness',
+  'requestTicket',
+  'deleteIke',
+  'redirect',
+] as const;
 export const SPREADS = ['one pod', 'per port', 'per flow'] as const;
 
 export type Want = (typeof WANTS)[number];
@@ -35,12 +46,12 @@ export type Action =
   | { readonly do: 'connect'; readonly client: number }
   /** `keep`: its ticket, against RFC 5723 §6.2. */
   | { readonly do: 'leave'; readonly client: number; readonly tell: boolean; readonly keep: boolean }
-  /** From another address from now on, which only a new connection can make use of. */
+  /** From another address from now on: it moves its session there if it can, which may be at another pod; else only a new connection can make use of it. */
   | { readonly do: 'roam'; readonly client: number }
   /** Its NAT gives it another port. */
   | { readonly do: 'rebind'; readonly client: number }
   | { readonly do: 'want'; readonly client: number; readonly side: Side; readonly want: Want }
-  /** Its packets arrive. */
+  /** Its packets arrive, and are answered. */
   | { readonly do: 'traffic'; readonly client: number }
   | { readonly do: 'kill'; readonly pod: number }
   /** Starts a pod that is dead; kills one that lives and starts it with an empty memory. */
@@ -75,14 +86,14 @@ type Named<N extends Action['do']> = Extract<Action, { do: N }>;
 const action: fc.Arbitrary<Action> = fc.oneof(
   often(8, act<Named<'connect'>>('connect', { client: number })),
   often(2, act<Named<'leave'>>('leave', { client: number, tell: fc.boolean(), keep: fc.boolean() })),
-  often(2, act<Named<'roam'>>('roam', { client: number })),
-  often(2, act<Named<'rebind'>>('rebind', { client: number })),
+  often(5, act<Named<'roam'>>('roam', { client: number })),
+  often(4, act<Named<'rebind'>>('rebind', { client: number })),
   often(14, act<Named<'want'>>('want', { client: number, side: fc.constantFrom(...SIDES), want: fc.constantFrom(...WANTS) })),
-  often(2, act<Named<'traffic'>>('traffic', { client: number })),
+  often(4, act<Named<'traffic'>>('traffic', { client: number })),
   often(2, act<Named<'kill'>>('kill', { pod: number })),
   often(3, act<Named<'restart'>>('restart', { pod: number })),
   often(1, act<Named<'shut down'>>('shut down', { pod: number, tell: fc.boolean() })),
-  often(3, act<Named<'spread'>>('spread', { how: fc.constantFrom(...SPREADS) })),
+  often(5, act<Named<'spread'>>('spread', { how: fc.constantFrom(...SPREADS) })),
   often(3, act<Named<'weather'>>('weather', { lost: fc.constantFrom(0, 0, 10, 30), doubled: fc.nat(40), late: fc.nat(900) })),
   often(4, act<Named<'rotate'>>('rotate', {})),
   often(4, act<Named<'load'>>('load', { pod: number })),
@@ -107,7 +118,7 @@ const setting: fc.Arbitrary<Setting> = fc.record(
     clients: fc.integer({ min: 1, max: 3 }),
     connected: fc.boolean(),
     ...{ cookies: fc.boolean(), cbc: fc.boolean(), nat: fc.boolean(), otherGroup: fc.boolean() },
-    ...{ rekeys: fc.boolean(), revokeOnDelete: fc.boolean(), fragments: fc.boolean() },
+    ...{ rekeys: fc.boolean(), revokeOnDelete: fc.boolean(), fragments: fc.boolean(), mobike: fc.boolean() },
   },
   { noNullPrototype: true },
 );

@@ -2,7 +2,7 @@
 import type { GatewayConfig } from '../../../sidecar/contract/gateway-config.ts';
 import type { Connection } from '../../../sidecar/ike/connection.ts';
 import { Encr, Integ, Ke } from '../../../sidecar/ike/wire/registry.ts';
-import { AEAD, CBC, config, ESP } from '../policy.ts';
+import { AEAD, CBC, config, ESP, fqdn } from '../policy.ts';
 import type { Setting } from './schedule.ts';
 
 const MINUTE = 60_000;
@@ -11,11 +11,23 @@ export const REAUTHENTICATION_MS = 40 * MINUTE;
 export const DEAD_PEER_MS = 30_000;
 
 /** Small slices, so that addresses are used again. */
-export function gatewayConfig({ pods, cookies, cbc, otherGroup, rekeys, revokeOnDelete, fragments }: Setting): GatewayConfig {
+export function gatewayConfig({
+  pods,
+  cookies,
+  cbc,
+  otherGroup,
+  rekeys,
+  revokeOnDelete,
+  fragments,
+  mobike,
+}: Setting): GatewayConfig {
   return config({
     pools: [{ cidr: '10.8.0.0/26' }],
     slices: 4,
     peers: { replicas: pods },
+    mobike,
+    // Only those whom the operator sends there.
+    redirect: { to: fqdn('other.example.com'), when: 'overloaded' },
     ike: {
       algorithms: { ...(cbc ? CBC : AEAD), keyExchange: otherGroup ? [Ke.CURVE25519] : [Ke.CURVE25519, Ke.ECP_256] },
       reauthenticationMs: REAUTHENTICATION_MS,

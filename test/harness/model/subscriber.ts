@@ -56,9 +56,13 @@ export class Subscriber {
     if (keep) this.hand = hand;
   }
 
+  /** A NAT on the way gives it another address outside too. */
   roam(): void {
     this.#moves += 1;
     this.node.address = this.#address();
+    const local = `${this.node.address}:${this.#port}`;
+    if (this.#behindNat) this.#world.nat.set(local, this.#outside());
+    this.#world.do(this.node, { type: 'roam', path: { local, remote: `${SERVICE}:4500` } });
   }
 
   rebind(): void {

@@ -42,6 +42,8 @@ export interface ClientOptions {
   readonly reauthenticationMs: number;
   /** After so long without any other packet one byte keeps the way open (RFC 3948 §4); zero: never. */
   readonly keepaliveMs: number;
+  /** ESP in UDP even where no NAT is: for a data plane that has no other. */
+  readonly forceEncapsulation: boolean;
   readonly tempo: Tempo;
 }
 
@@ -75,6 +77,7 @@ export const clientOptions = (options: Essential & Partial<ClientOptions>): Clie
   childRekeyMs: 3_600_000,
   reauthenticationMs: Number.POSITIVE_INFINITY, // the gateway's own limit is what counts
   keepaliveMs: 20_000,
+  forceEncapsulation: true, // as Tunnel has it
   tempo: TEMPO,
   ...options,
 });
@@ -104,7 +107,7 @@ export function connectionOf(
     localTraffic: [everything(4), everything(6)],
     remoteTraffic: [everything(4), everything(6)],
     redirects: redirects ? { from: undefined } : undefined,
-    forceEncapsulation: true, // our data plane lives in UDP
+    forceEncapsulation: options.forceEncapsulation,
     deadPeerMs: Math.floor(deadPeerMs / 2),
     retransmit: retransmission(Math.ceil(deadPeerMs / 2)),
     fragmentBytes: 1_200,

@@ -8,6 +8,7 @@ import {
   integer,
   list,
   maybe,
+  oneOf,
   optional,
   readWhole,
   record,
@@ -88,6 +89,7 @@ const document: Shape<TicketDocument> = record({
   reauthenticateBy: maybe(instant),
   inner: required(list(innerAddress, { max: 8 })),
   postQuantum: optional(boolean, false),
+  form: optional(oneOf('rfc', 'libreswan'), 'rfc'),
 });
 
 const toDocument = ({ ticket: { reauthenticateBy, ...ticket }, gateway, provenBy }: KeptTicket): TicketDocument => ({

@@ -6,7 +6,7 @@ import type { FirstMessages, Identity, Secured } from './sa.ts';
 import { encodeIdentity } from './wire/auth-payload.ts';
 import { type Bytes, concat, equalBytes, utf8, Writer } from './wire/bytes.ts';
 
-type Side = 'initiator' | 'responder';
+export type Side = 'initiator' | 'responder';
 type Cryptographic = Pick<Context, 'crypto'>;
 /** What both proofs need; `first` are the IKE_SA_INIT or IKE_SESSION_RESUME messages. */
 interface Proof extends Pick<Secured, 'suite' | 'keys'> {

@@ -82,4 +82,8 @@ export interface HeldTicket {
   readonly inner: readonly Bytes[];
   /** No quantum computer breaks what its keys came of. */
   readonly postQuantum: boolean;
+  readonly form: ResumptionForm;
 }
+
+/** How a gateway computes AUTH after a resumption, and wants it computed: as RFC 5723 §4.3.3 says, or as libreswan does (auth.ts). */
+export type ResumptionForm = 'rfc' | 'libreswan';

@@ -1,6 +1,6 @@
 /** What both first exchanges begin with and end in: a request, keys, a half-open SA at the responder, one that authenticates next at the initiator (RFC 5723 §4.3.2: "equivalent"). */
 import { keyExchangeOf } from './algorithms.ts';
-import type { HeldTicket } from './connection.ts';
+import type { HeldTicket, ResumptionForm } from './connection.ts';
 import type { Context } from './context.ts';
 import { type IkeSeed, ikeKeys } from './crypto/keymat.ts';
 import type { IkeSuite } from './crypto/suite.ts';
@@ -33,6 +33,11 @@ export interface FirstMessage {
   readonly datagram: Bytes;
   readonly nonce: Bytes;
   readonly notifies: Notifies;
+}
+
+/** What only the initiator has: the answer of a gateway, and what it is known to be. */
+interface FirstAnswer extends FirstMessage {
+  readonly resumptionForm: ResumptionForm;
 }
 
 /** Algorithms, and the secret that the keys come of. */
@@ -100,7 +105,7 @@ export function respondHalfOpen(
 /** The initiator has its answer; IKE_INTERMEDIATE or IKE_AUTH follows, from port 4500 when there is a NAT. */
 export function concludeKeyed(
   sa: InPhase<'initSent' | 'resumeSent'>,
-  { message, datagram, nonce: nr, notifies }: FirstMessage,
+  { message, datagram, nonce: nr, notifies, resumptionForm }: FirstAnswer,
   { suite, additional, secret, resumed }: Agreement<HeldTicket>,
   ctx: Context,
 ): Step {
@@ -112,7 +117,7 @@ export function concludeKeyed(
   const keyed: IkeSa = {
     ...{ role: 'initiator', spiI, spiR, path, window: { ...sa.window, sent: undefined }, connection },
     phase: {
-      ...{ name: 'keyed', suite, connection, nat, resumed, pending: additional },
+      ...{ name: 'keyed', suite, connection, nat, resumed, resumptionForm, pending: additional },
       // RFC 8784 §3: "MUST NOT be used when these subkeys are calculated as result of ... resumption".
       ppk: !resumed && agreesOnPpk(connection, notifies),
       // RFC 6023 §3: only with a responder that says so.

@@ -86,7 +86,8 @@ export function natOf(
   return feigned && supportsNatTraversal(notifies) ? { ...nat, local: true } : nat;
 }
 
-const supportsNatTraversal = (notifies: Notifies): boolean => findNotify(notifies, Notify.NAT_DETECTION_SOURCE_IP) !== undefined;
+export const supportsNatTraversal = (notifies: Notifies): boolean =>
+  findNotify(notifies, Notify.NAT_DETECTION_SOURCE_IP) !== undefined;
 
 /** RFC 7296 §2.23: the initiator moves to port 4500 when there is a NAT. */
 export const pathAfterNatDetection = (path: Path, nat: Nat, connection: Connection): Path =>

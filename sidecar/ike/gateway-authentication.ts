@@ -1,6 +1,6 @@
 /** The client's half of IKE_AUTH (RFC 7296 §2.15): how it proves itself, and whether the gateway is the one that it wants. */
 import { formatIdentity } from '../contract/identity.ts';
-import { asSent, proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
+import { asSent, libreswanResumptionAuth, proves, resumptionAuth, type Side, sharedKeyAuth, signedOctets } from './auth.ts';
 import { certificateOf, earlier, failed, type Proven, SHARED_KEY } from './authentication.ts';
 import { certificatePayloads, certificateRequest, presented } from './certificate-payloads.ts';
 import type { Connection } from './connection.ts';
@@ -11,6 +11,7 @@ import { trustOfConnection } from './pki/trust-of-connection.ts';
 import { type AuthSent, type EapAuthSent, type EapTaken, type Identity, type Keyed, later } from './sa.ts';
 import { isSignature, provesBySignature, signAuth } from './signature-auth.ts';
 import { sameIdentity } from './ticket-request.ts';
+import type { Bytes } from './wire/bytes.ts';
 import { notify, type Payload, type PayloadOf } from './wire/payload.ts';
 import { AuthMethod, Notify } from './wire/registry.ts';
 
@@ -18,7 +19,7 @@ import { AuthMethod, Notify } from './wire/registry.ts';
 export function proveOurselves(phase: Keyed, ctx: Context): readonly Payload[] {
   const { connection, resumed } = phase;
   const { authentication, local } = connection;
-  if (resumed) return [sharedKey(resumptionAuth(phase, 'initiator', local, ctx))];
+  if (resumed) return [sharedKey(provenByTicket(phase, 'initiator', local, ctx))];
   if (authentication.method === 'psk') return [sharedKey(sharedKeyAuth(phase, 'initiator', local, authentication.secret, ctx))];
   const asked = certificateRequest(trustOf(connection, ctx).keyHashes);
   if (authentication.method === 'eap')
@@ -28,6 +29,10 @@ export function proveOurselves(phase: Keyed, ctx: Context): readonly Payload[] {
   if (!auth) throw failed('our own key is not usable');
   return [...certificatePayloads(authentication.chain), ...asked, auth];
 }
+
+/** In the one form that the gateway of the ticket has: whoever is not known to be libreswan must prove itself as RFC 5723 §4.3.3 says. */
+const provenByTicket = (phase: Keyed | AuthSent, side: Side, identity: Identity, ctx: Context): Bytes =>
+  phase.resumptionForm === 'libreswan' ? libreswanResumptionAuth(phase, side, ctx) : resumptionAuth(phase, side, identity, ctx);
 
 const sharedKey = (data: PayloadOf<'AUTH'>['data']): PayloadOf<'AUTH'> => ({ kind: 'AUTH', method: AuthMethod.SHARED_KEY, data });
 
@@ -73,7 +78,7 @@ export function authenticateGateway(phase: AuthSent, claim: Claim, ctx: Context)
   };
   if (resumed) {
     const { authenticatedAt, reauthenticateBy } = resumed;
-    if (!proves(resumptionAuth(phase, 'responder', remote, ctx), claim.auth.data))
+    if (!proves(provenByTicket(phase, 'responder', remote, ctx), claim.auth.data))
       throw failed('the gateway does not know the key');
     return { ...full, kind: 'resumed', authenticatedAt, reauthenticateBy };
   }

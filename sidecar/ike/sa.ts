@@ -1,6 +1,6 @@
 /** An IKE SA as plain data: what is true of it in every phase, plus its phase. It holds no handle, so it can be sealed, moved to another pod and go on there. */
 import type { Child, ChildOffer } from './child.ts';
-import type { Connection, HeldTicket } from './connection.ts';
+import type { Connection, HeldTicket, ResumptionForm } from './connection.ts';
 import type { IkeKeys } from './crypto/keymat.ts';
 import type { IkeSuite } from './crypto/suite.ts';
 import type { EapMethod, EapOutcome } from './eap.ts';
@@ -222,6 +222,7 @@ export interface Keyed extends Secured, Agreeing {
   readonly connection: Connection;
   readonly handshake: Handshake;
   readonly resumed: HeldTicket | undefined;
+  readonly resumptionForm: ResumptionForm;
 }
 
 /** Initiator: IKE_INTERMEDIATE sent, with a further key exchange. */
@@ -296,6 +297,8 @@ export interface Established extends Secured {
   readonly ticketId: Bytes | undefined;
   /** No quantum computer breaks what the keys came of; inherited by resumptions. */
   readonly postQuantum: boolean;
+  /** Client: the gateway's, for the tickets that it gives. */
+  readonly resumptionForm: ResumptionForm;
   /** What must be repeated to whoever counts the session's time and bytes (RFC 2866); inherited by resumptions. */
   readonly accounting: Accounting | undefined;
   /** The peer's CREATE_CHILD_SA that is not complete yet. */

@@ -81,11 +81,12 @@ export function keepTicket(sa: EstablishedSa, notifies: Notifies, ctx: Context):
   if (!granted || !sa.connection?.tickets) return [];
   const reader = new Reader(granted.data);
   const lifetimeMs = reader.u32() * 1_000;
-  const { suite, keys, local, remote, authenticatedAt, reauthenticateBy, inner, postQuantum } = sa.phase;
+  const { suite, keys, local, remote, authenticatedAt, reauthenticateBy, inner, postQuantum, resumptionForm } = sa.phase;
   const ticket = {
     ticket: reader.rest().slice(),
     expiresAt: later(ctx.now, lifetimeMs),
     ...{ suite, skD: keys.d, local, remote, authenticatedAt, reauthenticateBy, inner, postQuantum },
+    form: resumptionForm,
   };
   return [event({ name: 'ticket', connection: sa.connection.name, ticket })];
 }

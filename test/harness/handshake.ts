@@ -232,6 +232,7 @@ export function ticketIn(peer: Peer, heard: Heard | undefined, inner: readonly U
     ticket: reader.rest().slice(),
     ...{ suite: peer.suite, skD: peer.keys.d, local: ALICE, remote: GATEWAY, inner },
     ...{ authenticatedAt: now, reauthenticateBy: later(now, 86_400_000) as Instant, postQuantum: false },
+    form: 'rfc',
   };
 }
 

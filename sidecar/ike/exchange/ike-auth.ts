@@ -137,6 +137,7 @@ function establish(
     ...{ name: 'established', suite, keys, nat, fragmentation },
     ...{ kind, local, remote, credential, authenticatedAt, reauthenticateBy, mobility, since: ctx.now, heardAt: ctx.now },
     ...{ accounting, postQuantum, rekeyAt: NEVER },
+    resumptionForm: sa.phase.name === 'authSent' ? sa.phase.resumptionForm : 'rfc',
     redirectable: sa.phase.name === 'halfOpen' && sa.phase.redirectable,
     ...{
       children: [],

@@ -32,6 +32,7 @@ import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
 import { hashesOf, signatureHashes } from '../signature-auth.ts';
 import { event, type Step, which } from '../step.ts';
 import { inForce } from '../terms.ts';
+import { resumptionFormOf } from '../vendor.ts';
 import { type Bytes, Reader } from '../wire/bytes.ts';
 import { decodeMessage, type Message, NO_SPI } from '../wire/message.ts';
 import { notify, type Payload, type PayloadOf, type Proposal } from '../wire/payload.ts';
@@ -39,7 +40,7 @@ import { Exchange, Notify } from '../wire/registry.ts';
 import { shape } from '../wire/shape.ts';
 
 const request = shape({ sa: 'SA', ke: 'KE', nonce: 'NONCE', notifies: 'N*' });
-const response = shape({ sa: 'SA?', ke: 'KE?', nonce: 'NONCE?', notifies: 'N*' });
+const response = shape({ sa: 'SA?', ke: 'KE?', nonce: 'NONCE?', vendors: 'V*', notifies: 'N*' });
 
 export function initiate(connection: Connection, handshake: Handshake, ctx: Context): Step {
   const [group] = connection.ike.keyExchange;
@@ -109,7 +110,7 @@ function certificatesWanted(notifies: Notifies, ctx: Context): readonly Payload[
 
 export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: Bytes, ctx: Context): Step {
   const { phase } = sa;
-  const { sa: answer, ke, nonce, notifies } = response(message.payloads);
+  const { sa: answer, ke, nonce, vendors, notifies } = response(message.payloads);
   if (!answer || !ke || !nonce) return again(sa, notifies, ctx);
   const { connection } = phase;
   const { suite, additional } = acceptedIke(answer.proposals, offers(connection, ctx));
@@ -123,7 +124,8 @@ export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: By
   if (lacking) return doubt(sa, lacking);
   const shared = keyExchangeOf(ctx.crypto, suite.ke).conclude(phase.ke.privateKey, ke.data);
   const agreement = { suite, additional, secret: { from: 'full', shared }, resumed: undefined } as const;
-  return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
+  const first = { message, datagram, nonce: nonce.data, notifies, resumptionForm: resumptionFormOf(vendors) };
+  return concludeKeyed(sa, first, agreement, ctx);
 }
 
 /** Nothing that a connection would refuse in the end. */

@@ -22,10 +22,11 @@ import {
   nameOfNotify,
   newHandshake,
   respondInClear,
+  supportsNatTraversal,
   withCookie,
 } from '../first-exchange.ts';
 import { followFirst, redirectFirst, redirectOffer } from '../redirect.ts';
-import type { InPhase, Path } from '../sa.ts';
+import type { InPhase, Path, ResumeSent } from '../sa.ts';
 import { event, type Output, type Step, type TicketRefusal } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { type OpenedTicket, openTicket, refusalByPolicy } from '../ticket.ts';
@@ -90,10 +91,14 @@ export function conclude(sa: InPhase<'resumeSent'>, message: Message, datagram: 
   const { phase } = sa;
   const { nonce, notifies } = response(message.payloads);
   if (!nonce) return again(sa, notifies, ctx);
-  const { ticket } = phase;
+  const { ticket, connection } = phase;
+  // A data plane that lives in UDP would get nothing from a gateway that resumes in plain ESP (libreswan): after a full exchange it does.
+  if (connection.forceEncapsulation && !supportsNatTraversal(notifies))
+    return fullInstead(phase, 'resumed without NAT traversal');
   const { suite, skD } = ticket;
   const agreement = { suite, additional: [], secret: { from: 'resumption', oldD: skD }, resumed: ticket } as const;
-  return concludeKeyed(sa, { message, datagram, nonce: nonce.data, notifies }, agreement, ctx);
+  const first = { message, datagram, nonce: nonce.data, notifies, resumptionForm: ticket.form };
+  return concludeKeyed(sa, first, agreement, ctx);
 }
 
 /** No nonce in the answer: a cookie to bring back, or the ticket is refused and a full exchange follows (RFC 5723 §4.3.2). */
@@ -109,7 +114,10 @@ function again(sa: InPhase<'resumeSent'>, notifies: Notifies, ctx: Context): Ste
   }
   const error = findNotify(notifies, Notify.TICKET_NACK) ?? errorOf(notifies);
   if (!error) throw ProtocolError.malformed('an IKE_SESSION_RESUME response without Nr, cookie or refusal');
-  const { connection } = phase;
-  const refused = event({ name: 'ticket-void', connection: connection.name, why: `refused: ${nameOfNotify(error.notify)}` });
-  return { sa: undefined, outputs: [refused], begin: { connection, handshake } };
+  return fullInstead(phase, `refused: ${nameOfNotify(error.notify)}`);
+}
+
+function fullInstead({ connection, handshake }: ResumeSent, why: string): Step {
+  const spent = event({ name: 'ticket-void', connection: connection.name, why });
+  return { sa: undefined, outputs: [spent], begin: { connection, handshake: answeredHandshake(handshake) } };
 }

@@ -1,5 +1,5 @@
 /** A strongSwan of the lab: charon with ESP in its own process (kernel-libipsec), told what to do by swanctl. */
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine, Output } from './machine.ts';
@@ -117,7 +117,8 @@ function startCharon({ machine, at, scenario, shim, peers = PEERS }: StrongSwanP
   const own = existsSync(join(peers, scenario, 'strongswan.conf'));
   const config = `/peer/${own ? `${scenario}/` : ''}strongswan.conf`;
   const preload = shim === undefined ? '' : 'LD_PRELOAD=/tmp/shim.so ';
-  // A killed one leaves these behind.
-  const begin = `rm -f /${SOCKET} /run/charon-systemd.pid; exec env ${preload}STRONGSWAN_CONF=${config} /usr/sbin/charon-systemd`;
+  // A killed one leaves these behind; gone before the new one starts, for its socket says that it answers.
+  for (const file of [SOCKET, 'run/charon-systemd.pid']) rmSync(join(at, file), { force: true });
+  const begin = `exec env ${preload}STRONGSWAN_CONF=${config} /usr/sbin/charon-systemd`;
   return machine.start(`strongswan-${machine.name}`, ['chroot', at, '/bin/bash', '-c', begin]);
 }

@@ -26,5 +26,6 @@ export const heldTicket = (part: Partial<HeldTicket> = {}): HeldTicket => ({
   ...{ local: ALICE, remote: GATEWAY, authenticatedAt: NOW, reauthenticateBy: NEVER },
   inner: [Uint8Array.of(10, 8, 0, 7)],
   postQuantum: false,
+  form: 'rfc',
   ...part,
 });

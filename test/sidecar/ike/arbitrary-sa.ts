@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { Algorithms } from '../../../sidecar/contract/gateway-config.ts';
 import type { Child, ChildAgreement, ChildOffer } from '../../../sidecar/ike/child.ts';
-import type { Connection, HeldTicket, TrustedAuthorities } from '../../../sidecar/ike/connection.ts';
+import type { Connection, HeldTicket, ResumptionForm, TrustedAuthorities } from '../../../sidecar/ike/connection.ts';
 import type { EspSuite, IkeSuite } from '../../../sidecar/ike/crypto/suite.ts';
 import type { EapGrant, EapMethod, EapOutcome } from '../../../sidecar/ike/eap.ts';
 import type { Awaited, Followup } from '../../../sidecar/ike/followup.ts';
@@ -91,6 +91,7 @@ export const ticketState: fc.Arbitrary<TicketState> = record<TicketState>({
   postQuantum: fc.boolean(),
 });
 
+const resumptionForm = fc.constantFrom<ResumptionForm>('rfc', 'libreswan');
 const heldTicket: fc.Arbitrary<HeldTicket> = record<HeldTicket>({
   ticket: blob(),
   expiresAt: instant,
@@ -102,6 +103,7 @@ const heldTicket: fc.Arbitrary<HeldTicket> = record<HeldTicket>({
   reauthenticateBy: instant,
   inner: some(address),
   postQuantum: fc.boolean(),
+  form: resumptionForm,
 });
 
 const algorithms: fc.Arbitrary<Algorithms> = record<Algorithms>({
@@ -256,6 +258,7 @@ const keyed: Fields<Omit<Keyed, 'name'>> = {
   connection,
   handshake,
   resumed: maybe(heldTicket),
+  resumptionForm,
 };
 const eapMethod = fc.constantFrom<EapMethod>('eap-mschapv2', 'eap-tls', 'eap-radius');
 const served: Fields<Omit<EapSent, 'name'>> = {
@@ -306,7 +309,7 @@ const established: Fields<Omit<Established, 'name'>> = {
   mobility: maybe(record<Mobility>({ additional: some(address), former: maybe(path), seen: maybe(blob()) })),
   replaces: maybe(fc.record({ spiR: spi, pod: maybe(fc.nat(254)) }, { noNullPrototype: true })),
   ticketId: maybe(blob(16, 16)),
-  postQuantum: fc.boolean(),
+  ...{ postQuantum: fc.boolean(), resumptionForm },
   accounting: maybe(record<Accounting>({ class: blob(), interimMs: maybe(fc.nat()) })),
   awaited: maybe(record<Awaited>({ ...followup, until: instant })),
   exchange: maybe(exchange),

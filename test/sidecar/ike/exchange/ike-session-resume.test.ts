@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { libreswanResumptionAuth } from '../../../../sidecar/ike/auth.ts';
 import type { HeldTicket } from '../../../../sidecar/ike/connection.ts';
 import type { Policy } from '../../../../sidecar/ike/context.ts';
-import { EMPTY, hex, utf8 } from '../../../../sidecar/ike/wire/bytes.ts';
+import { concat, EMPTY, hex, u32Bytes, utf8 } from '../../../../sidecar/ike/wire/bytes.ts';
 import { decodeMessage, NO_SPI } from '../../../../sidecar/ike/wire/message.ts';
 import { notify, type Payload } from '../../../../sidecar/ike/wire/payload.ts';
 import { Exchange, Notify } from '../../../../sidecar/ike/wire/registry.ts';
@@ -19,7 +20,7 @@ import {
   without,
   withoutNotify,
 } from '../../../harness/handshake.ts';
-import { kinds, NAT_PATH, notifies, notifyData, PATH, Peer, payload } from '../../../harness/peer.ts';
+import { crypto, kinds, NAT_PATH, notifies, notifyData, PATH, Peer, payload } from '../../../harness/peer.ts';
 import { ALICE, CBC, config, connection, email, fqdn, PSK, policy, ring, ringKey } from '../../../harness/policy.ts';
 import { clientOf, configure, gatewayOf, type Sent, type Subject } from '../../../harness/subject.ts';
 
@@ -31,6 +32,8 @@ function joined(part: Parameters<typeof policy>[0] = {}, options: Parameters<typ
   return { gateway, peer, inner: innerIn(answer) ?? EMPTY, held: ticketIn(peer, answer) };
 }
 const anew = (gateway: Subject, seed = 300): Peer => Peer.towards(gateway, { seed });
+/** As libreswan answers IKE_SESSION_RESUME. */
+const withoutNotifies = (all: readonly Payload[]): Payload[] => all.filter(({ kind }) => kind !== 'N');
 const decode = ({ bytes, path }: Sent) => ({ ...decodeMessage(bytes), path, datagrams: [bytes] });
 
 describe('IKE_SESSION_RESUME, the responder', () => {
@@ -334,5 +337,60 @@ describe('IKE_SESSION_RESUME, the initiator', () => {
     assert.throws(() => answerInit(peer, first), 'it is no IKE_SA_INIT');
     assert.deepEqual(client.phases(), ['resumeSent']);
     assert.ok(payload(answerResume(peer, first, ticket)[0], 'AUTH'));
+  });
+
+  /** A client with a ticket of a gateway that called itself so in IKE_SA_INIT. */
+  function returningTo(vendor: string) {
+    const [client, first] = clientOf(connection());
+    const gateway = Peer.of(client, first);
+    const [auth] = answerInit(gateway, first, { change: adding({ kind: 'V', data: utf8(vendor) }) });
+    answerAuth(gateway, auth, { change: adding(TICKET) });
+    return ticketOf(client);
+  }
+  const TICKET = notify(Notify.TICKET_LT_OPAQUE, concat(u32Bytes(3_600), utf8('ticket')));
+  function ticketOf(client: Subject): HeldTicket {
+    const event = client.named('ticket').at(-1);
+    assert.ok(event);
+    return event.ticket;
+  }
+
+  it('speaks to libreswan, which told its name before it proved itself, in its own form, and keeps that for the next time', () => {
+    // <--  HDR(A,B), SAr1, KEr, Nr, N+, V("OE-Libreswan-5.2")
+    const ticket = returningTo('OE-Libreswan-5.2');
+    assert.equal(ticket.form, 'libreswan');
+    const [client, first] = clientOf(connection(), ticket);
+    const peer = Peer.of(client, first);
+    // HDR(A,1), SK {IDi, IDr, AUTH = prf(SK_pi, first message), ...}  -->      <--  HDR(A,1), SK {IDr, AUTH, ...}
+    const [auth] = answerResume(peer, first, ticket, { change: withoutNotifies });
+    assert.ok(peer.first && peer.keys);
+    const proof = libreswanResumptionAuth({ first: peer.first, keys: peer.keys, suite: peer.suite }, 'initiator', { crypto });
+    assert.deepEqual(payload(auth, 'AUTH')?.data, proof);
+    answerAuth(peer, auth, { proof: 'libreswan', change: adding(TICKET) });
+    assert.equal(client.named('established')[0]?.kind, 'resumed');
+    assert.equal(ticketOf(client).form, 'libreswan');
+  });
+
+  const mismatches = [
+    { vendor: 'OE-Libreswan-5.2', proof: 'rfc' },
+    { vendor: 'strongSwan', proof: 'libreswan' },
+  ] as const;
+  for (const { vendor, proof } of mismatches)
+    it(`does not take the form of AUTH of ${proof === 'rfc' ? 'the RFC' : 'libreswan'} from a gateway that has the other one`, () => {
+      const ticket = returningTo(vendor);
+      const [client, first] = clientOf(connection(), ticket);
+      const peer = Peer.of(client, first);
+      answerAuth(peer, answerResume(peer, first, ticket)[0], { proof });
+      assert.deepEqual(client.named('established'), []);
+    });
+
+  it('does a full exchange by itself where the session would go on without UDP, in which the data plane lives', () => {
+    const { client, first, ticket, peer } = returning({ forceEncapsulation: true });
+    // <--  HDR(A,B), Nr      HDR(A',0), SAi1, KEi, Ni  -->
+    answerResume(peer, first, ticket, { change: withoutNotifies });
+    assert.deepEqual(client.phases(), ['initSent']);
+    assert.deepEqual(
+      client.named('ticket-void').map(({ why }) => why),
+      ['resumed without NAT traversal'],
+    );
   });
 });

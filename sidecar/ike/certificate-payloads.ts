@@ -13,11 +13,12 @@ const MAX_AUTHORITIES = 20;
 export const certificatePayloads = (chain: readonly Bytes[]): PayloadOf<'CERT'>[] =>
   chain.map((data) => ({ kind: 'CERT', encoding: CertEncoding.X509_SIGNATURE, data }));
 
-/** RFC 7296 §3.7: hashes of the public keys that we trust; none when there is nobody. */
-export const certificateRequest = (keyHashes: readonly Bytes[]): PayloadOf<'CERTREQ'>[] =>
-  keyHashes.length === 0
-    ? []
-    : [{ kind: 'CERTREQ', encoding: CertEncoding.X509_SIGNATURE, data: concat(...keyHashes.slice(0, MAX_AUTHORITIES)) }];
+/** RFC 7296 §3.7: hashes of the public keys that we trust, as many as have room; none when there is nobody. */
+export function certificateRequest(keyHashes: readonly Bytes[], room = Number.POSITIVE_INFINITY): PayloadOf<'CERTREQ'>[] {
+  const named = keyHashes.slice(0, Math.min(MAX_AUTHORITIES, Math.floor(room / HASH_BYTES)));
+  return named.length === 0 ? [] : [{ kind: 'CERTREQ', encoding: CertEncoding.X509_SIGNATURE, data: concat(...named) }];
+}
+const HASH_BYTES = 20;
 
 /** Other encodings, hashes and addresses among them, are left alone: nothing is fetched for a stranger. */
 export function presented(payloads: readonly PayloadOf<'CERT'>[]): Presented {

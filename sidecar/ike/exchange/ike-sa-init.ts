@@ -93,19 +93,19 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
     { kind: 'KE', group: suite.ke, data: publicValue },
     ...(intermediate ? [notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []), // RFC 9242 §3.1
     ...(ppk ? [notify(Notify.USE_PPK)] : []),
-    ...certificatesWanted(notifies, ctx),
+    ...certificatesWanted(notifies, datagram.length, ctx),
     ...(config.childless === 'allow' ? [notify(Notify.CHILDLESS_IKEV2_SUPPORTED)] : []), // RFC 6023 §3
   ];
   const agreement = { suite, additional: chosen.additional, secret: { from: 'full', shared }, resumed: undefined } as const;
   return respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, payloads, ctx);
 }
 
-/** What belongs to signatures, where a client may prove itself by one. RFC 7427 §4: hashes to who names its own. */
-function certificatesWanted(notifies: Notifies, ctx: Context): readonly Payload[] {
+/** What belongs to signatures, where a client may prove itself by one. RFC 7427 §4: hashes to who names its own. No stranger gets long lists for little: `room` in bytes. */
+function certificatesWanted(notifies: Notifies, room: number, ctx: Context): readonly Payload[] {
   const { config, credentials } = inForce(ctx);
   const isWanted = config.authentication.some(({ method }) => method === 'certificate');
   const hashes = hashesOf(notifies).length > 0 && credentials.certificate ? [signatureHashes()] : [];
-  return [...(isWanted ? certificateRequest(credentials.trust.keyHashes) : []), ...hashes];
+  return [...(isWanted ? certificateRequest(credentials.trust.keyHashes, room) : []), ...hashes];
 }
 
 export function conclude(sa: InPhase<'initSent'>, message: Message, datagram: Bytes, ctx: Context): Step {

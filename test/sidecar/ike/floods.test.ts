@@ -3,15 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { TRUSTS_NOBODY } from '../../../sidecar/ike/pki/trust.ts';
 import { concat } from '../../../sidecar/ike/wire/bytes.ts';
 import { encodeMessage, encodePrefix, NO_SPI } from '../../../sidecar/ike/wire/message.ts';
 import { notify, type Payload } from '../../../sidecar/ike/wire/payload.ts';
-import { Exchange, Notify } from '../../../sidecar/ike/wire/registry.ts';
+import { Exchange, Ke, Notify } from '../../../sidecar/ike/wire/registry.ts';
 import { counted } from '../../harness/counted-cryptography.ts';
-import { connect, ikeSaInit } from '../../harness/handshake.ts';
+import { connect, ikeProposal, ikeSaInit } from '../../harness/handshake.ts';
 import { harvest } from '../../harness/laws/moments.ts';
-import { Peer } from '../../harness/peer.ts';
-import { config, policy } from '../../harness/policy.ts';
+import { crypto, Peer } from '../../harness/peer.ts';
+import { CERTIFICATE_RULE, config, fqdn, policy } from '../../harness/policy.ts';
 import { seeded } from '../../harness/random.ts';
 import { configure, gatewayOf, type Sent, Subject } from '../../harness/subject.ts';
 
@@ -91,6 +92,78 @@ describe('a flood of IKE_SA_INIT from everywhere', () => {
     for (let number = 0; number < 500; number++) receive(gateway, number, init(number));
     assert(peer.request(Exchange.INFORMATIONAL, []));
     assert.equal(gateway.gateway.counts().established, 1);
+  });
+});
+
+describe('an answer to a stranger', () => {
+  /** Nothing in it that could be left out. */
+  const bare = (number: number): Uint8Array => {
+    const group = crypto.keyExchange(Ke.CURVE25519) ?? assert.fail();
+    return first(number, Exchange.IKE_SA_INIT, [
+      { kind: 'SA', proposals: [ikeProposal()] },
+      { kind: 'KE', group: Ke.CURVE25519, data: group.generate(seeded(number)).publicValue },
+      { kind: 'NONCE', data: new Uint8Array(16) },
+    ]);
+  };
+
+  for (const anchors of [0, 1, 20, 200])
+    it(`is at most three times as long as what it answers, with ${anchors} authorities to ask for`, () => {
+      const made = policy({ config: config({ authentication: [CERTIFICATE_RULE] }) });
+      const keyHashes = Array.from({ length: anchors }, (_, at) => new Uint8Array(20).fill(at));
+      const gateway = new Subject({ ordinal: 0 });
+      configure(gateway, {
+        ...made,
+        credentials: { ...made.credentials, trust: { ...TRUSTS_NOBODY, size: anchors, keyHashes } },
+      });
+      const bytes = bare(1);
+      const sent = receive(gateway, 1, bytes);
+      assert.equal(gateway.gateway.counts().halfOpen, 1);
+      assert(length(sent) <= 3 * bytes.length, `${length(sent)} bytes to ${bytes.length}`);
+    });
+});
+
+describe('a refusal to a stranger', () => {
+  const answerTo = (
+    part: Parameters<typeof config>[0],
+    payloads: readonly Payload[],
+    exchange = Exchange.IKE_SA_INIT as number,
+  ) => {
+    const gateway = gatewayOf({ config: config(part) });
+    const bytes = first(1, exchange, payloads);
+    return { bytes, sent: receive(gateway, 1, bytes) };
+  };
+  const to = fqdn(`${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.example.com`);
+  const redirect = { to, when: 'always' } as const;
+  const wanted = { kind: 'NONCE', data: new Uint8Array(16) } as const;
+  const proposal = { kind: 'SA', proposals: [ikeProposal([Ke.MODP_2048])] } as const;
+  const ke = { kind: 'KE', group: Ke.MODP_2048, data: new Uint8Array(4) } as const;
+
+  it('is left out where it would be longer than what it answers: REDIRECT to a long name', () => {
+    const payloads = [proposal, ke, wanted, notify(Notify.REDIRECT_SUPPORTED)];
+    assert.deepEqual(answerTo({ redirect }, payloads).sent, []);
+    const { bytes, sent } = answerTo({ redirect }, [...payloads, { kind: 'V', data: new Uint8Array(300) }]);
+    assert(sent.length === 1 && length(sent) <= bytes.length);
+    assert.deepEqual(
+      answerTo({ redirect }, [wanted, notify(Notify.TICKET_OPAQUE), notify(Notify.REDIRECT_SUPPORTED)], 38).sent,
+      [],
+    );
+  });
+
+  it('is never longer than the shortest request that gets it', () => {
+    for (const [part, payloads, exchange] of [
+      [{ ike: { cookieThreshold: 0 } }, [proposal, ke, wanted], Exchange.IKE_SA_INIT],
+      [{}, [proposal, ke, wanted], Exchange.IKE_SA_INIT],
+      [{ ike: { postQuantum: 'required' } }, [proposal, ke, wanted], Exchange.IKE_SA_INIT],
+      [{}, [wanted, notify(Notify.TICKET_OPAQUE)], Exchange.IKE_SESSION_RESUME],
+      [{}, [wanted], Exchange.IKE_SESSION_RESUME],
+      [{}, [], Exchange.IKE_SA_INIT],
+    ] as const) {
+      const { bytes, sent } = answerTo(part, payloads, exchange);
+      assert(length(sent) <= bytes.length, `${length(sent)} bytes to ${bytes.length}`);
+    }
+    const gateway = gatewayOf();
+    const version = first(1, Exchange.IKE_SA_INIT, []).with(17, 0x30);
+    assert(length(receive(gateway, 1, version)) <= version.length);
   });
 });
 

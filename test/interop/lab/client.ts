@@ -5,9 +5,10 @@ import type { ClientEvent } from '../../../sidecar/client/event.ts';
 import { SECRET, USER } from './gateway.ts';
 import type { Machine } from './machine.ts';
 import type { Program } from './program.ts';
+import type { Tuning } from './tuned-client.ts';
 
 const MAIN = join(import.meta.dirname, '../../../sidecar/client/main.ts');
-const SHORT_LIVED = join(import.meta.dirname, 'short-lived-client.ts');
+const TUNED = join(import.meta.dirname, 'tuned-client.ts');
 
 type Named<N extends ClientEvent['name']> = Extract<ClientEvent, { name: N }>;
 
@@ -35,8 +36,8 @@ export class Client {
     return new Client(machine.start('client', [...argv, '--log-level', 'debug', ...args]));
   }
 
-  static startShortLived(machine: Machine, { folder, node, gateway, target }: Place & { target: string }): Client {
-    const argv = [...node, SHORT_LIVED, gateway, USER, pskFile(folder, SECRET), target];
+  static startTuned(machine: Machine, { folder, node, gateway, tuning }: Place & { tuning: Tuning }): Client {
+    const argv = [...node, TUNED, gateway, USER, pskFile(folder, SECRET), JSON.stringify(tuning)];
     return new Client(machine.start('client', argv));
   }
 

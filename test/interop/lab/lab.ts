@@ -19,6 +19,7 @@ import { PATIENCE_MS } from './program.ts';
 import { Relay } from './relay.ts';
 import type { RootName, Roots } from './roots.ts';
 import { StrongSwan } from './strongswan.ts';
+import type { Tuning } from './tuned-client.ts';
 
 export const OUTER = {
   initiator: { ipv4: '10.96.0.1', ipv6: 'fd96::1' },
@@ -186,10 +187,10 @@ export class Lab {
     return Client.start(this.initiator, { folder: this.folder, node: this.#node(), gateway, secret, args });
   }
 
-  /** The same with an IKE SA of 3 s and children of 2 s, which pings `target`. */
-  shortLivedClient(target: string): Client {
+  /** The same with settings that users do not have. */
+  tunedClient(tuning: Tuning): Client {
     const place = { folder: this.folder, node: this.#node(), gateway: OUTER.responder.ipv4 };
-    return Client.startShortLived(this.initiator, { ...place, target });
+    return Client.startTuned(this.initiator, { ...place, tuning });
   }
 
   /** From the initiator through the tunnel. @throws Error when one of three is lost. */

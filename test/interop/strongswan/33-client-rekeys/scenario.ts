@@ -4,12 +4,15 @@ import type { Scenario } from '../../lab/scenario.ts';
 
 const BEHIND = '10.20.0.1';
 
+/** Milliseconds. */
+const SHORT_LIVED = { rekeyMs: 3_000, childRekeyMs: 2_000 };
+
 export const scenario: Scenario = {
   title: 'our client rekeys children and the IKE SA by itself; no ping is lost',
   async run(lab) {
     await lab.responder.must('ip', 'address', 'add', `${BEHIND}/32`, 'dev', 'lo');
     const peer = await lab.strongSwan('responder');
-    const client = lab.shortLivedClient(BEHIND);
+    const client = lab.tunedClient({ ...SHORT_LIVED, target: BEHIND });
     await client.tells('established');
 
     await lab.step('children', async () => {

@@ -92,6 +92,8 @@ export class Session {
   #establishedAt: Instant | undefined;
   #heardAt: Instant;
   #remoteTraffic: readonly Selector[] = [];
+  /** That it is established, until it has its child. */
+  #untold: Event | undefined;
   /** Of a childless session. */
   #child: 'none' | 'asked' | 'refused' = 'none';
   #conversing = false;
@@ -220,7 +222,15 @@ export class Session {
     if (event.name === 'refused' && this.#child === 'asked') this.#child = 'refused';
     if (event.name === 'moved') this.#moves += 1;
     if (event.name === 'established') this.#establish(event.inner);
-    this.#request.observer.event(event);
+    const { observer } = this.#request;
+    // A session that carries nothing yet is not told of.
+    if (event.name === 'established' && this.connection.childless) this.#untold = event;
+    else observer.event(event);
+    if (event.name === 'child-installed' && this.#untold) {
+      const held = this.#untold;
+      this.#untold = undefined;
+      observer.event(held);
+    }
   }
 
   #establish(inner: readonly Bytes[]): void {

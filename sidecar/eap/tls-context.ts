@@ -30,7 +30,12 @@ const createContext = ({ chain, key }: TlsCertificate): SecureContext =>
     ...{ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' },
     // Small enough to be named in one fragment; the tunnel around it may be post-quantum itself.
     ecdhCurve: 'X25519:P-256:P-384:P-521',
-    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
+    secureOptions:
+      constants.SSL_OP_NO_TICKET |
+      constants.SSL_OP_NO_RENEGOTIATION |
+      constants.SSL_OP_NO_COMPRESSION |
+      // strongSwan's server does not say that it renegotiates securely (RFC 5746); we never renegotiate, and say nothing inside.
+      constants.SSL_OP_LEGACY_SERVER_CONNECT,
   });
 
 const pem = (label: string, der: Bytes): string =>

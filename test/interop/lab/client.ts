@@ -20,6 +20,9 @@ interface Place {
   readonly gateway: string;
 }
 
+/** A pre-shared key, or flags that name files. */
+export type Credentials = { readonly secret: string } | { readonly flags: readonly string[] };
+
 export class Client {
   readonly #program: Program;
 
@@ -29,10 +32,10 @@ export class Client {
 
   static start(
     machine: Machine,
-    { folder, node, gateway, secret, args }: Place & { secret: string; args: readonly string[] },
+    { folder, node, gateway, credentials, args }: Place & { credentials: Credentials; args: readonly string[] },
   ): Client {
-    const psk = pskFile(folder, secret);
-    const argv = [...node, MAIN, 'connect', '--gateway', gateway, '--id', USER, '--psk-file', psk, '--json'];
+    const flags = 'secret' in credentials ? ['--id', USER, '--psk-file', pskFile(folder, credentials.secret)] : credentials.flags;
+    const argv = [...node, MAIN, 'connect', '--gateway', gateway, ...flags, '--json'];
     return new Client(machine.start('client', [...argv, '--log-level', 'debug', ...args]));
   }
 

@@ -3,7 +3,7 @@
  *
  *     initiator 10.96.0.1, fd96::1  ————————  responder 10.96.0.2, fd96::2; relay 10.96.0.3
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Authority, type KeyKind } from './authority.ts';
@@ -184,7 +184,20 @@ export class Lab {
   }
 
   clientWith({ secret = SECRET, gateway = OUTER.responder.ipv4 }: ClientChoice, ...args: readonly string[]): Client {
-    return Client.start(this.initiator, { folder: this.folder, node: this.#node(), gateway, secret, args });
+    return Client.start(this.initiator, { folder: this.folder, node: this.#node(), gateway, credentials: { secret }, args });
+  }
+
+  /** With flags that say who it is, instead of the pre-shared key. */
+  clientAs(flags: readonly string[], ...args: readonly string[]): Client {
+    const place = { folder: this.folder, node: this.#node(), gateway: OUTER.responder.ipv4 };
+    return Client.start(this.initiator, { ...place, credentials: { flags }, args });
+  }
+
+  /** A file that a client reads, its owner's alone. */
+  clientFile(name: string, text: string): string {
+    const file = join(this.folder, name);
+    writeFileSync(file, text, { mode: 0o600 });
+    return file;
   }
 
   /** The same with settings that users do not have. */

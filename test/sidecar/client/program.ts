@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ClientEvent } from '../../../sidecar/client/event.ts';
 import { createLog } from '../../../sidecar/process/log.ts';
+import type { CredentialFolders } from '../../../sidecar/shell/credential-files.ts';
 import { Sidecar } from '../../../sidecar/shell/sidecar.ts';
+import { pem } from '../../harness/certificate-authority.ts';
 import { scratch } from '../../harness/scratch.ts';
 import { exampleConfig, exampleRing } from '../shell/example-files.ts';
+import { household as householdOf } from './credential-files.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../sidecar/client/main.ts');
 const ADDRESS = '127.84.0.1';
@@ -27,11 +30,58 @@ export const ticketFile = join(files.path, 'ticket.json');
 for (const file of [pskFile, wrongPskFile]) chmodSync(file, 0o600);
 const log = createLog({ level: 'silent', base: {} });
 
-export async function startGateway(): Promise<Sidecar> {
+const folder = (path: string, name?: string) => [{ path: join(files.path, path), name }];
+
+export const startGateway = (): Promise<Sidecar> => start(config, ADDRESS, { psk: folder('psk') });
+
+const MAIN_ADDRESS = '127.84.0.2';
+/** Its users of EAP and its authority, as files that the client reads. */
+export const household = householdOf(Date.now());
+const { chain, key, alice, gateway, root, issuing } = household;
+for (const name of ['own', 'staff', 'users', 'ppk']) mkdirSync(join(files.path, name));
+files.write('own/tls.crt', chain(gateway));
+files.write('own/tls.key', key(gateway));
+files.write('staff/ca.crt', pem('CERTIFICATE', root.issued.der));
+files.write('users/users.yaml', '"alice": "open sesame"\n');
+files.write('ppk/ppk.yaml', '"office": "thirty-two characters of secrecy"\n');
+const written = (name: string, text: string): string => {
+  const file = files.write(name, text);
+  chmodSync(file, 0o600);
+  return file;
+};
+export const own = ['--cert', written('alice.crt', chain(alice)), '--key', written('alice.key', key(alice))];
+export const ca = ['--ca', written('root.pem', pem('CERTIFICATE', root.issued.der))];
+export const otherCa = ['--ca', written('other.pem', pem('CERTIFICATE', issuing.issue(household.valid).der))];
+export const passwordFile = written('alice.password', 'open sesame\n');
+export const wrongPasswordFile = written('wrong.password', 'open barley\n');
+export const ppkFile = written('office.ppk', 'thirty-two characters of secrecy\n');
+const fullConfig = files.write(
+  'full.yaml',
+  `${exampleConfig(1)
+    .replace(/\{ ikePort.*\}/, PORTS)
+    .replace('...\n', '')}dns: [10.8.0.1]
+domains: [corp.example.com]
+authentication:
+  - { name: machines, method: certificate }
+  - { name: bare, method: eap-tls, identities: ["alice@example.com"], eapOnly: true }
+  - { name: users, method: eap-mschapv2 }
+...
+`,
+);
+
+/** One with a certificate, which takes all who authenticate otherwise than by a pre-shared key. */
+export const startFullGateway = (): Promise<Sidecar> =>
+  start(fullConfig, MAIN_ADDRESS, {
+    ...{ certificate: folder('own'), authorities: folder('staff', 'staff'), eap: folder('users'), ppk: folder('ppk') },
+  });
+
+export const toFullGateway = ['--gateway', `${MAIN_ADDRESS}:16500`, '--remote-id', 'vpn.example.com'];
+
+async function start(config: string, address: string, credentials: CredentialFolders): Promise<Sidecar> {
   const sidecar = new Sidecar(
     {
-      paths: { config, keyRing, credentials: { psk: [{ path: join(files.path, 'psk'), name: undefined }] } },
-      ...{ addresses: [ADDRESS], ordinal: 0, podUid: undefined, http: { host: ADDRESS, port: undefined }, tun: undefined },
+      paths: { config, keyRing, credentials },
+      ...{ addresses: [address], ordinal: 0, podUid: undefined, http: { host: address, port: undefined }, tun: undefined },
       ...{ logLevel: 'silent', version: 'test' },
     },
     log,
@@ -47,18 +97,10 @@ export class Program {
   #stderr = '';
   #wake: (() => void) | undefined;
 
+  /** With a pre-shared key unless it says to which gateway. */
   constructor(...flags: readonly string[]) {
-    const argv = [
-      'connect',
-      '--gateway',
-      `${ADDRESS}:16500`,
-      '--nat-port',
-      '16501',
-      '--id',
-      'alice@example.com',
-      '--json',
-      ...flags,
-    ];
+    const byKey = flags.includes('--gateway') ? [] : ['--gateway', `${ADDRESS}:16500`, '--id', 'alice@example.com'];
+    const argv = ['connect', ...byKey, '--nat-port', '16501', '--json', ...flags];
     this.#process = spawn(process.execPath, [PROGRAM, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#status = once(this.#process, 'close');
     const { stdout, stderr } = this.#process;

@@ -1,21 +1,21 @@
 /** Signatures of node:crypto. The key objects are made once and kept, for making one costs more than using it. */
 import { constants, createPrivateKey, createPublicKey, type KeyObject, type SigningOptions, sign, verify } from 'node:crypto';
 import type { Signing } from '../provider.ts';
-import { Hash, type SignatureScheme } from '../signature.ts';
+import { Hash, type KeyKind, type SignatureScheme } from '../signature.ts';
 import { plain } from './bytes.ts';
 
 export const signing: Signing = {
-  verifier(_form, spki) {
+  verifier(form, spki) {
     const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
     return {
-      bits: bitsOf(key),
+      bits: bitsOf(form.kind, key),
       verify: (scheme, data, signature) => verify(digests[scheme.hash], data, { key, ...options(scheme) }, signature),
     };
   },
-  signer(_form, pkcs8) {
+  signer(form, pkcs8) {
     const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' });
     return {
-      bits: bitsOf(key),
+      bits: bitsOf(form.kind, key),
       sign: (scheme, data) => plain(sign(digests[scheme.hash], data, { key, ...options(scheme) })),
       publicKey: () => plain(createPublicKey(key).export({ format: 'der', type: 'spki' })),
     };
@@ -40,14 +40,19 @@ const optionsOf: Readonly<Record<SignatureScheme['kind'], SigningOptions>> = {
 };
 const options = ({ kind }: SignatureScheme): SigningOptions => optionsOf[kind];
 
-const curveBits: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1: 384, secp521r1: 521 };
+const curveBits: Readonly<Record<Exclude<KeyKind, 'rsa'>, number>> = {
+  'ec-p256': 256,
+  'ec-p384': 384,
+  'ec-p521': 521,
+  ed25519: 255,
+  ed448: 448,
+};
 
-/** @throws RangeError for an RSA exponent with which one signature would take milliseconds to verify. */
-function bitsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): number {
-  if (asymmetricKeyType === 'ed25519') return 255;
-  if (asymmetricKeyType === 'ed448') return 448;
-  const { modulusLength, publicExponent, namedCurve = '' } = asymmetricKeyDetails ?? {};
+/** Only an RSA key is asked for its details, which costs a third of making it. @throws RangeError for an RSA exponent with which one signature would take milliseconds to verify. */
+function bitsOf(kind: KeyKind, key: KeyObject): number {
+  if (kind !== 'rsa') return curveBits[kind];
+  const { modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (publicExponent !== undefined && (publicExponent < 3n || publicExponent >= 1n << 33n || publicExponent % 2n === 0n))
     throw new RangeError('an RSA exponent that is even, 1 or very large');
-  return modulusLength ?? curveBits[namedCurve] ?? 0;
+  return modulusLength;
 }

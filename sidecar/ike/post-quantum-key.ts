@@ -29,7 +29,7 @@ interface Mixed<A> {
 export function mixedIn<A extends Asked>(sa: InPhase<'halfOpen'>, asked: A, ctx: Context): Mixed<A> {
   const { phase } = sa;
   const { config } = inForce(ctx);
-  const mixed = phase.ppk && !phase.resumed ? chosen(sa, asked, ctx) : { sa, asked, told: [] };
+  const mixed = phase.ppk ? chosen(sa, asked, ctx) : { sa, asked, told: [] };
   // The policy may have become stricter since IKE_SA_INIT.
   if (config.ike.postQuantum === 'required' && !mixed.sa.phase.postQuantum) throw failed('not safe from quantum computers');
   return mixed;

@@ -71,7 +71,9 @@ function match(
   const all = [...picks, ...further];
   const chosen = all.flatMap(({ transform }) => transform ?? []);
   const { number, protocol, spi } = proposal;
-  return { proposal: { number, protocol, spi, transforms: [encr, ...chosen] }, rank: all.map(({ rank }) => rank) };
+  // A key exchange that a quantum computer does not break is worth more than a wish among the others.
+  const rank = [...further, ...picks].map((one) => one.rank);
+  return { proposal: { number, protocol, spi, transforms: [encr, ...chosen] }, rank };
 }
 
 interface Pick {

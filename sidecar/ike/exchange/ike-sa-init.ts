@@ -26,7 +26,7 @@ import {
   withCookie,
 } from '../first-exchange.ts';
 import { agreesOnPpk, missing, needsAdditional } from '../own-post-quantum-key.ts';
-import { acceptedIke, chooseIke, demandKe, ikeProposals, offersAdditional } from '../proposal.ts';
+import { acceptedIke, type ChosenIke, chooseIke, demandKe, ikeProposals, offersAdditional } from '../proposal.ts';
 import { followFirst, redirectFirst, redirectOffer } from '../redirect.ts';
 import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
 import { hashesOf, signatureHashes } from '../signature-auth.ts';
@@ -74,12 +74,18 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   const { algorithms } = config.ike;
   // RFC 9370 §2.2.1: further key exchanges need IKE_INTERMEDIATE; without it nothing but NONE can be chosen.
   const additional = intermediate ? algorithms.additionalKeyExchange : [];
-  const chosen = chooseIke(offered.proposals, algorithms, ke.group, additional);
-  if (!chosen) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
-  const { suite } = chosen;
   // RFC 8784 §3: without keys of the kind the notification is ignored.
   const ppk = credentials.hasPpks && findNotify(notifies, Notify.USE_PPK) !== undefined;
-  demandPostQuantum(config, ppk, [suite.ke, ...chosen.additional], ctx);
+  const choices = [offered.proposals, offered.proposals.filter((one) => offersAdditional([one]))].flatMap(
+    (proposals) => chooseIke(proposals, algorithms, ke.group, additional) ?? [],
+  );
+  const [first] = choices;
+  if (!first) throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'no proposal that we accept');
+  // A cipher that we like less is better than no session, where the policy demands what only its proposal has.
+  const chosen = choices.find((one) => meetsPolicy(config, ppk, one, ctx)) ?? first;
+  const { suite } = chosen;
+  if (!meetsPolicy(config, ppk, chosen, ctx))
+    throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'nothing that is safe from quantum computers');
   // RFC 7296 §1.2: "the responder ... indicates its preferred Diffie-Hellman group".
   demandKe(suite.ke, ke);
   const group = keyExchangeOf(ctx.crypto, suite.ke);
@@ -167,10 +173,9 @@ function again(sa: InPhase<'initSent'>, notifies: Notifies, ctx: Context): Step 
 }
 
 /** What the policy demands of keys. Whether the peer has the right post-quantum key is for IKE_AUTH to tell. */
-function demandPostQuantum({ ike }: GatewayConfig, ppk: boolean, methods: readonly number[], ctx: Context): void {
-  const safe = ppk || methods.some((method) => keyExchangeOf(ctx.crypto, method).postQuantum);
-  if ((ike.ppk === 'required' && !ppk) || (ike.postQuantum === 'required' && !safe))
-    throw new ProtocolError('refuse', Notify.NO_PROPOSAL_CHOSEN, 'nothing that is safe from quantum computers');
+function meetsPolicy({ ike }: GatewayConfig, ppk: boolean, { suite, additional }: ChosenIke, ctx: Context): boolean {
+  const safe = ppk || [suite.ke, ...additional].some((method) => keyExchangeOf(ctx.crypto, method).postQuantum);
+  return !(ike.ppk === 'required' && !ppk) && !(ike.postQuantum === 'required' && !safe);
 }
 
 function wantedGroup(notifies: Notifies): number | undefined {

@@ -322,6 +322,13 @@ describe('a connection that demands keys which are safe from quantum computers',
     assert.deepEqual(client.endings(), ['handshake failed']);
   });
 
+  it('offers a first key exchange by ML-KEM without another one after it, where it knows such a thing', () => {
+    const both = { ...ike, keyExchange: [Ke.ML_KEM_512, Ke.CURVE25519] };
+    const [client, first] = clientOf(connection({ ike: both, postQuantum: 'required' }));
+    const proposals = payload(Peer.of(client, first).hear([first])[0], 'SA')?.proposals ?? [];
+    assert.equal(proposals.length, 2);
+  });
+
   it('is content with a pre-shared key of the kind, which it then insists on', () => {
     const good = begun({ postQuantum: 'required' });
     assert.ok(!notifies(good.request).includes(Notify.NO_PPK_AUTH));

@@ -2,9 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { concat, hex, utf8 } from '../../../sidecar/ike/wire/bytes.ts';
-import { notify, type Payload } from '../../../sidecar/ike/wire/payload.ts';
-import { Ke, Notify } from '../../../sidecar/ike/wire/registry.ts';
-import { adding, connect, ikeAuth, ikeSaInit, ikeSessionResume, ticketIn } from '../../harness/handshake.ts';
+import { notify, type Payload, type Proposal } from '../../../sidecar/ike/wire/payload.ts';
+import { Encr, Ke, Notify, TransformType } from '../../../sidecar/ike/wire/registry.ts';
+import {
+  adding,
+  type Change,
+  connect,
+  ikeAuth,
+  ikeProposal,
+  ikeSaInit,
+  ikeSessionResume,
+  ticketIn,
+} from '../../harness/handshake.ts';
 import { ikeIntermediate, mixPpk, withAdditional } from '../../harness/intermediate.ts';
 import { type Heard, notifies, Peer, payload } from '../../harness/peer.ts';
 import { AEAD, config, policy } from '../../harness/policy.ts';
@@ -114,6 +123,41 @@ describe('a policy that demands keys which are safe from quantum computers', () 
     assert.deepEqual(notifies(ikeSaInit(Peer.towards(strict()))), [Notify.NO_PROPOSAL_CHOSEN]);
     assert.ok(payload(ikeSaInit(Peer.towards(strict()), { change: withAdditional([Ke.ML_KEM_768]) }), 'KE'));
     assert.ok(payload(begun(strict()).init, 'KE'));
+  });
+
+  const offer = (number: number, keyBits: number, group: number, ...further: readonly number[]): Proposal => ({
+    ...ikeProposal([group], undefined, keyBits),
+    number,
+    transforms: [
+      ...ikeProposal([group], undefined, keyBits).transforms,
+      ...further.map((id) => ({ type: TransformType.ADDKE1, id })),
+    ],
+  });
+  const offering =
+    (...proposals: readonly Proposal[]): Change =>
+    (payloads) => [
+      ...payloads.map((one) => (one.kind === 'SA' ? { ...one, proposals } : one)),
+      notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED),
+    ];
+  const chosenOf = (heard: Heard | undefined) => payload(heard, 'SA')?.proposals[0]?.number;
+  const ciphers = [256, 128].map((keyBits) => ({ id: Encr.AES_GCM_16, keyBits }));
+
+  it('takes the proposal that meets it, also with a cipher that it likes less', () => {
+    const offers = offering(offer(1, 256, Ke.CURVE25519), offer(2, 128, Ke.CURVE25519, Ke.ML_KEM_768));
+    const choose = (postQuantum: 'any' | 'required') =>
+      chosenOf(
+        ikeSaInit(Peer.towards(gateway({ ike: { algorithms: { ...algorithms, encryption: ciphers }, postQuantum } })), {
+          change: offers,
+        }),
+      );
+    assert.deepEqual([choose('any'), choose('required')], [1, 2]);
+  });
+
+  it('prefers ML-KEM to the group that it likes best, whatever it demands', () => {
+    const offers = offering(offer(1, 256, Ke.CURVE25519), offer(2, 256, Ke.ECP_256, Ke.ML_KEM_768));
+    const open = gateway({ ike: { algorithms } });
+    const answer = ikeSaInit(Peer.towards(open), { group: Ke.ECP_256, change: offers });
+    assert.equal(chosenOf(answer), 2);
   });
 
   it('refuses the ticket of a session that was not', () => {

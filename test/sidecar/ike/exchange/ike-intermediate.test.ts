@@ -1,15 +1,17 @@
 /** IKE_INTERMEDIATE with a peer that derives keys and what AUTH covers by itself (harness/intermediate.ts). */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { receivedContent } from '../../../../sidecar/ike/intermediate-auth.ts';
+import { concat, u32Bytes, utf8 } from '../../../../sidecar/ike/wire/bytes.ts';
 import { notify, type Payload } from '../../../../sidecar/ike/wire/payload.ts';
 import { Exchange, Ke, Notify, TransformType } from '../../../../sidecar/ike/wire/registry.ts';
 import { answerAuth, answerInit } from '../../../harness/answering.ts';
-import { ikeAuth, ikeSaInit, type same } from '../../../harness/handshake.ts';
+import { type Change, ikeAuth, ikeSaInit, type same } from '../../../harness/handshake.ts';
 import { answerIntermediate, ikeIntermediate, intermediateRequest, withAdditional } from '../../../harness/intermediate.ts';
 import { type Heard, kinds, notifies, Peer, payload } from '../../../harness/peer.ts';
 import { Pods } from '../../../harness/pods.ts';
 import { AEAD, config, connection } from '../../../harness/policy.ts';
-import { clientOf, gatewayOf } from '../../../harness/subject.ts';
+import { clientOf, gatewayOf, type Subject } from '../../../harness/subject.ts';
 
 const NONE = Ke.NONE;
 const algorithms = { ...AEAD, additionalKeyExchange: [Ke.ML_KEM_768, Ke.ML_KEM_512] };
@@ -126,9 +128,39 @@ describe('further key exchanges, the responder', () => {
 
   it('ends when another method comes, a value of a wrong length, one that is not reduced, or none', () => {
     ends((peer) => ikeIntermediate(peer, Ke.ML_KEM_768));
+    const renamed: Change = (payloads) => payloads.map((one) => (one.kind === 'KE' ? { ...one, group: Ke.ML_KEM_768 } : one));
+    ends((peer) => ikeIntermediate(peer, Ke.ML_KEM_512, { change: renamed }));
     for (const data of [new Uint8Array(799), new Uint8Array(800).fill(255)])
       ends((peer) => ikeIntermediate(peer, Ke.ML_KEM_512, { change: () => [{ kind: 'KE', group: Ke.ML_KEM_512, data }] }));
     ends((peer) => ikeIntermediate(peer, Ke.ML_KEM_512, { change: () => [] }));
+  });
+
+  const init = (gateway: Subject, seed: number, method?: number): { peer: Peer; answer: Heard | undefined } => {
+    const peer = Peer.towards(gateway, { seed });
+    return { peer, answer: ikeSaInit(peer, method === undefined ? {} : { change: withAdditional([method]) }) };
+  };
+  const guarded = () => gatewayOf({ config: config({ ike: { algorithms, cookieThreshold: 4 } }) });
+
+  it('counts values that nothing can be made of, and soon asks for cookies before any key exchange', () => {
+    const gateway = guarded();
+    const bad: Change = () => [{ kind: 'KE', group: Ke.ML_KEM_512, data: new Uint8Array(800).fill(255) }];
+    const asked = [0, 1, 2].map((number) => {
+      const { peer, answer } = init(gateway, 100 + number, Ke.ML_KEM_512);
+      if (payload(answer, 'KE')) ikeIntermediate(peer, Ke.ML_KEM_512, { change: bad });
+      return notifies(answer).includes(Notify.COOKIE);
+    });
+    // Two that ended badly, and are remembered as such for a while, weigh as much as four that might still come to something.
+    assert.deepEqual(asked, [false, false, true]);
+  });
+
+  it('counts none of which a session comes', () => {
+    const gateway = guarded();
+    for (let number = 0; number < 12; number++) {
+      const { peer } = init(gateway, 100 + number, Ke.ML_KEM_512);
+      ikeIntermediate(peer, Ke.ML_KEM_512);
+      ikeAuth(peer);
+    }
+    assert.ok(payload(init(gateway, 200).answer, 'KE'));
   });
 
   it('ends when IKE_AUTH comes before what was agreed on', () => ends((peer) => ikeAuth(peer)));
@@ -196,6 +228,7 @@ describe('further key exchanges, the initiator', () => {
   it('gives up when the answer is an error, another method or of another length', () => {
     const answers: Payload[][] = [
       [notify(Notify.INVALID_SYNTAX)],
+      [{ kind: 'KE', group: Ke.ML_KEM_512, data: new Uint8Array(1_088) }],
       [{ kind: 'KE', group: Ke.ML_KEM_512, data: new Uint8Array(768) }],
       [{ kind: 'KE', group: Ke.ML_KEM_768, data: new Uint8Array(1_087) }],
       [],
@@ -209,12 +242,32 @@ describe('further key exchanges, the initiator', () => {
     }
   });
 
+  it('tells which error it was', () => {
+    const { client, first, peer } = begin();
+    const [request] = answerInit(peer, first, { change: withAdditional([Ke.ML_KEM_768]) });
+    peer.answer(request ?? peer.header(0), [notify(Notify.TEMPORARY_FAILURE)]);
+    assert.equal(client.named('refused')[0]?.notify, 'TEMPORARY_FAILURE');
+  });
+
   it('fails at IKE_AUTH when somebody between has put another secret in', () => {
     const { client, first, peer } = begin();
     const [request] = answerInit(peer, first, { change: withAdditional([Ke.ML_KEM_768]) });
     const ke = { kind: 'KE', group: Ke.ML_KEM_768, data: new Uint8Array(1_088) } as const;
     assert.throws(() => answerIntermediate(peer, request, { change: () => [ke] }), /not authentic/);
     assert.equal(client.sessions().length, 0);
+  });
+});
+
+describe('what AUTH covers of a message that came in fragments', () => {
+  it('is as if it had come whole, with what preceded the encrypted payload in clear (RFC 9242 §3.3.2)', () => {
+    const ids = new Uint8Array(16);
+    const header = (next: number, length: number) => concat(ids, Uint8Array.of(next, 0x20, 43, 8), u32Bytes(1), u32Bytes(length));
+    const clear = (next: number) => Uint8Array.of(next, 0, 0, 8, 0, 0, 0x40, 0); // N
+    const inner = utf8('payloads');
+    // SKF with Next Payload 34 (KE), 1 of 2, of any length
+    const head = concat(header(41, 999), clear(53), Uint8Array.of(34, 0, 1, 0, 0, 1, 0, 2));
+    const whole = concat(header(41, 48), clear(46), Uint8Array.of(34, 0, 0, 12), inner);
+    assert.deepEqual(receivedContent({ head, bytes: inner }), whole);
   });
 });
 

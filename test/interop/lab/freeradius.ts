@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Credential } from './authority.ts';
 import type { Machine } from './machine.ts';
 import { mountRoot } from './peer-root.ts';
-import type { Program } from './program.ts';
+import { PATIENCE_MS, type Program } from './program.ts';
 
 /** radiusd.conf and users. */
 const CONFIGURATION = join(import.meta.dirname, '../freeradius');
@@ -30,7 +30,7 @@ export interface FreeRadiusPlace {
   readonly address: string;
 }
 
-/** One block of its detail file: names of attributes to what was said, `Acct-Status-Type` to `Start`. */
+/** One block of its detail file: names of attributes to what was said, `Acct-Status-Type` to `Start`; what comes twice stands side by side. */
 export type AccountingEntry = ReadonlyMap<string, string>;
 
 export class FreeRadius {
@@ -62,8 +62,8 @@ export class FreeRadius {
   }
 
   /** @throws Error when it does not say so `times` times. */
-  async says(pattern: RegExp, times = 1): Promise<void> {
-    await this.#process.wait((line) => (pattern.test(line) ? line : undefined), times, { what: String(pattern) });
+  async says(pattern: RegExp, times = 1, withinMs = PATIENCE_MS): Promise<void> {
+    await this.#process.wait((line) => (pattern.test(line) ? line : undefined), times, { what: String(pattern), withinMs });
   }
 
   count(pattern: RegExp): number {
@@ -91,10 +91,9 @@ export class FreeRadius {
   }
 }
 
-const entry = (block: string): AccountingEntry =>
-  new Map(
-    block.split('\n').flatMap((line) => {
-      const [, name, value] = /^\t([\w-]+) = "?(.*?)"?$/.exec(line) ?? [];
-      return name !== undefined && value !== undefined ? [[name, value] as const] : [];
-    }),
-  );
+function entry(block: string): AccountingEntry {
+  const all = new Map<string, string>();
+  for (const [, name = '', value = ''] of block.matchAll(/^\t([\w-]+) = "?(.*?)"?$/gm))
+    all.set(name, [all.get(name) ?? [], value].flat().join(', '));
+  return all;
+}

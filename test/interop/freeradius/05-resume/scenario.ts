@@ -11,7 +11,16 @@ export const scenario: Scenario = {
     const { radius, gateway, options, anchor } = await fullChain(lab);
     const password = lab.clientFile('password', 'correct horse battery staple\n');
     const client = lab.clientAs(
-      ['--eap-user', 'alice', '--eap-password-file', password, '--remote-id', GATEWAY_ID, '--ca', lab.clientFile('ca.pem', anchor)],
+      [
+        '--eap-user',
+        'alice',
+        '--eap-password-file',
+        password,
+        '--remote-id',
+        GATEWAY_ID,
+        '--ca',
+        lab.clientFile('ca.pem', anchor),
+      ],
       ...['--ping', INNER.ipv4, '--interval', '50ms', '--dead-peer', '1s'],
     );
 

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Order } from './inside.ts';
-import { peerVersions, prepareRoots } from './lab/roots.ts';
+import { peersInWords, prepareRoots } from './lab/roots.ts';
 import { findScenarios, rootsOf } from './lab/runner.ts';
 import { prepareShim, shimFile } from './lab/shim.ts';
 import { installTools, PATH } from './lab/tools.ts';
@@ -58,7 +58,7 @@ async function main(): Promise<number> {
   installTools(!existsSync(shimFile()));
   const roots = await prepareRoots(await rootsOf(names));
   const shim = prepareShim();
-  process.stdout.write(`${peerVersions(roots).join(', ')}; prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
+  process.stdout.write(`${peersInWords(roots).join(', ')}; prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
   const run: Order = {
     roots: [...roots],
     shim,

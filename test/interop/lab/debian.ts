@@ -11,6 +11,7 @@ export interface DebianRoot {
   readonly packages: readonly string[];
 }
 
+export const MIRROR = 'REKINDLE_DEBIAN_MIRROR';
 const BASE = ['bash', 'coreutils', 'iproute2'];
 /** Places for mounts. */
 const FOLDERS = ['proc', 'sys', 'dev', 'run', 'tmp', 'peer'];
@@ -29,9 +30,9 @@ export async function unpack({ suite, packages }: DebianRoot, folder: string): P
       maxBuffer: 2 ** 26,
     });
   } catch (error) {
-    throw new Error(
-      `could not make a root of Debian ${suite} with ${include}: ${error instanceof Error ? error.message : error}`,
-    );
+    const why = error instanceof Error ? error.message : error;
+    const remedy = `name a mirror that has ${suite} and these packages with ${MIRROR}=http://…/debian`;
+    throw new Error(`could not make a root of Debian ${suite} with ${include} from ${args.at(-1)}: ${why}\n${remedy}`);
   }
   for (const name of FOLDERS) mkdirSync(join(folder, name), { recursive: true });
   // The alternatives of dpkg are not set up by unpacking.
@@ -47,11 +48,10 @@ export function debianVersion(root: string, name: string): string {
 
 /** The archive that this machine's own packages come from. */
 function debianMirror(): string {
-  const given = process.env['REKINDLE_DEBIAN_MIRROR'];
+  const given = process.env[MIRROR];
   if (given) return given;
   const listed = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'], { encoding: 'utf8' });
   const found = (listed.stdout ?? '').split('\n').find((uri) => /\/debian\/?$/.test(uri));
-  if (found === undefined)
-    throw new Error('apt names no mirror of Debian here; name one with REKINDLE_DEBIAN_MIRROR=http://…/debian');
+  if (found === undefined) throw new Error(`apt names no mirror of Debian here; name one with ${MIRROR}=http://…/debian`);
   return found;
 }

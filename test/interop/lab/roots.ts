@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type DebianRoot, debianVersion, UNPACK_LIMIT_MS, unpack } from './debian.ts';
+import { type DebianRoot, debianVersion, MIRROR, UNPACK_LIMIT_MS, unpack } from './debian.ts';
 
 const STRONGSWAN = [
   'strongswan-swanctl',
@@ -23,7 +23,7 @@ const STRONGSWAN = [
   'libstrongswan-extra-plugins',
   'libstrongswan-standard-plugins',
 ] as const;
-/** What is to be unpacked; the first package is the one whose version is told. */
+/** What is to be unpacked; the first package is the one whose version is told. Debian unstable moves on: whatever it has is taken, and said. */
 const ROOTS = {
   strongswan: { suite: 'trixie', packages: STRONGSWAN },
   /** Has ML-KEM. */
@@ -34,6 +34,15 @@ const ROOTS = {
   },
   freeradius: { suite: 'trixie', packages: ['freeradius'] },
 } as const satisfies Readonly<Record<string, DebianRoot>>;
+/** What docs/interop.md was written with. */
+const SEEN_WITH: Readonly<Record<RootName, string>> = {
+  strongswan: 'strongswan 6.0.1-6+deb13u7',
+  'strongswan-sid': 'strongswan 6.1.0-2',
+  libreswan: 'libreswan 5.2-2.2',
+  freeradius: 'freeradius 3.2.7+dfsg-1+deb13u2',
+};
+/** Has ML-KEM from here on. */
+const STRONGSWAN_WITH_MLKEM = [6, 1] as const;
 /** Written when a root is complete, touched when it is used. */
 const READY = 'rekindle-ready';
 /** Roots of other recipes may be in use by another working copy; after this long they are not. */
@@ -53,8 +62,16 @@ export async function prepareRoots(names: ReadonlySet<RootName>): Promise<Roots>
 }
 
 /** Names and versions of the Debian packages. */
-export const peerVersions = (roots: Roots): readonly string[] =>
-  [...roots].map(([name, folder]) => debianVersion(folder, ROOTS[name].packages[0]));
+export const peerVersions = (roots: Roots): readonly string[] => [...roots].map(([name, folder]) => versionOf(name, folder));
+
+/** The same, with what the tables of docs/interop.md were written with where that is another. */
+export const peersInWords = (roots: Roots): readonly string[] =>
+  [...roots].map(([name, folder]) => {
+    const version = versionOf(name, folder);
+    return version === SEEN_WITH[name] ? version : `${version} (docs/interop.md: ${SEEN_WITH[name]})`;
+  });
+
+const versionOf = (name: RootName, folder: string): string => debianVersion(folder, ROOTS[name].packages[0]);
 
 const rootsFolder = (): string => join(cacheFolder(), 'roots');
 
@@ -64,8 +81,19 @@ async function prepareRoot(name: RootName): Promise<string> {
   const digest = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 12);
   const folder = join(rootsFolder(), `${name}-${digest}`);
   if (!existsSync(join(folder, READY))) await build(recipe, folder);
+  if (name === 'strongswan-sid') demandMlkem(folder);
   utimesSync(join(folder, READY), new Date(), new Date());
   return folder;
+}
+
+function demandMlkem(folder: string): void {
+  const version = versionOf('strongswan-sid', folder);
+  const [, major, minor] = /^strongswan (\d+)\.(\d+)/.exec(version) ?? [];
+  const [wantedMajor, wantedMinor] = STRONGSWAN_WITH_MLKEM;
+  if (Number(major) > wantedMajor || (Number(major) === wantedMajor && Number(minor) >= wantedMinor)) return;
+  throw new Error(
+    `${version} of Debian sid has no ML-KEM, which strongSwan ${STRONGSWAN_WITH_MLKEM.join('.')} brought: the mirror is old; name another with ${MIRROR}=http://…/debian and remove ${folder}`,
+  );
 }
 
 async function build(recipe: DebianRoot, folder: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** The programs of the system that the lab needs; what is missing is installed from Debian packages. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Command → the package that has it. */
@@ -13,6 +13,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
 };
+/** What mmdebstrap verifies the archive with; it is there on every Debian, not on what came of it. */
+const KEYRING = { file: '/usr/share/keyrings/debian-archive-keyring.gpg', name: 'debian-archive-keyring' } as const;
 const INSTALL_LIMIT_MS = 180_000;
 
 /** `compiler`: a C library with headers comes with it. @throws Error that names what is missing and what to do. */
@@ -20,6 +22,7 @@ export function installTools(compiler: boolean): void {
   const missing = Object.keys(PACKAGES).filter((command) => !has(command));
   const packages = new Set(missing.flatMap((command) => PACKAGES[command] ?? []));
   if (compiler && !has('gcc')) for (const name of ['gcc', 'libc6-dev']) packages.add(name);
+  if (!existsSync(KEYRING.file) && !existsSync(KEYRING.file.replace(/gpg$/, 'pgp'))) packages.add(KEYRING.name);
   if (packages.size === 0) return;
   const wanted = [...packages];
   if (!has('apt-get')) throw new Error(`missing: ${wanted.join(', ')}; install these packages, there is no apt-get to do it`);

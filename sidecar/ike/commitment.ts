@@ -34,7 +34,7 @@ export class Commitment {
     for (const { spi, why } of step.ends ?? []) all.push(...this.end(spi, why, ctx));
     for (const { spi, why } of step.tells ?? []) all.push(...this.tell(spi, why, ctx));
     if (step.begin) all.push(...this.commit(undefined, dispatch.connectAnew(step.begin, ctx), ctx));
-    return [...all, ...this.#siblings.changed(before, sa, ctx)];
+    return [...all, ...this.#siblings.changed(before, sa, step.supersedes, ctx)];
   }
 
   /** An IKE rekey: the new SA, which may have taken over the addresses of the old one. */

@@ -290,8 +290,9 @@ export class Gateway {
 
   #asked(question: string, bytes: Bytes, ctx: Context): Outputs {
     return this.#guarded(words(bytes), ctx, () => {
-      const { outputs, ends } = this.#siblings.asked(question, bytes, ctx);
-      return [...ends.flatMap(({ spi, why }) => this.#steps.end(spi, why, ctx)), ...outputs];
+      const { outputs, ends, tells } = this.#siblings.asked(question, bytes, ctx);
+      const ended = ends.flatMap(({ spi, why }) => this.#steps.end(spi, why, ctx));
+      return [...ended, ...tells.flatMap(({ spi, why }) => this.#steps.tell(spi, why, ctx)), ...outputs];
     });
   }
 

@@ -12,6 +12,7 @@ import { ProtocolError } from './error.ts';
 import { parseAnswer, parseQuestion } from './peer-words.ts';
 import { subkeys } from './ring-subkeys.ts';
 import type { Instant } from './sa.ts';
+import type { SupersededNotice } from './superseded.ts';
 import { type Bytes, concat, EMPTY, equalBytes } from './wire/bytes.ts';
 import { decodeCbor, encodeCbor, type Plain } from './wire/cbor.ts';
 
@@ -55,7 +56,9 @@ export type Question =
   /** Which addresses do you hold in my slice? Those that come after this one, in the order of their bytes. */
   | ({ readonly kind: 'leases?'; readonly after: Bytes | undefined } & Asked)
   /** These tickets were used: refuse them. */
-  | ({ readonly kind: 'spent'; readonly tickets: readonly SpentTicket[] } & Asked);
+  | ({ readonly kind: 'spent'; readonly tickets: readonly SpentTicket[] } & Asked)
+  /** Sessions that began here take the place of these. */
+  | ({ readonly kind: 'superseded'; readonly sessions: readonly SupersededNotice[] } & Asked);
 
 export type Answer =
   /** `encodeSa`; the answering pod has forgotten it. `leftMs`: how much of its time as half-open is left. */

@@ -2,6 +2,7 @@
 import { ProtocolError } from './error.ts';
 import type { Answer, LeaseNotice, Question, SpentTicket } from './peer-channel.ts';
 import { type Instant, later } from './sa.ts';
+import type { SupersededNotice } from './superseded.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Plain } from './wire/cbor.ts';
 
@@ -21,6 +22,8 @@ export function parseQuestion(plain: Plain): Question {
       return { kind, ...asked, after: maybe(rest['after'], bytes) };
     case 'spent':
       return { kind, ...asked, tickets: list(rest['tickets']).map(spentTicket) };
+    case 'superseded':
+      return { kind, ...asked, sessions: list(rest['sessions']).map(superseded) };
     default:
       throw unknown('question');
   }
@@ -64,6 +67,28 @@ function spentTicket(plain: Plain): SpentTicket {
   const { id, until } = record(plain);
   return { id: bytes(id), until: instant(until) };
 }
+
+function superseded(plain: Plain): SupersededNotice {
+  const { identity, ageMs, why, old } = record(plain);
+  return { identity: identityOf(identity), ageMs: number(ageMs), why: reason(why), old: maybe(old, spiPair) };
+}
+
+function identityOf(plain: Plain): SupersededNotice['identity'] {
+  const { idType, data } = record(plain);
+  return { idType: number(idType), data: bytes(data) };
+}
+
+function spiPair(plain: Plain): NonNullable<SupersededNotice['old']> {
+  const { spiI, spiR } = record(plain);
+  return { spiI: text(spiI), spiR: text(spiR) };
+}
+
+function reason(plain: Plain): SupersededNotice['why'] {
+  const known = REASONS.find((one) => one === plain);
+  if (!known) throw unknown('reason');
+  return known;
+}
+const REASONS = ['superseded by resumption', 'superseded by initial contact', 'replaced by another session'] as const;
 
 type Fields = Readonly<Record<string, Plain>>;
 

@@ -1,20 +1,13 @@
 /** The sibling pods of this gateway: what we ask them and they ask us (hand-off of SAs, leases in each other's slices, spent tickets). */
 import type { Context, Member } from './context.ts';
 import { ProtocolError } from './error.ts';
-import { ANSWER_MS, HandOff, type Next, type Waiting } from './handoff.ts';
+import { ANSWER_MS, type Giving, HandOff, type Next, type Waiting } from './handoff.ts';
 import { LEASE_MS, LeaseExchange, type Telling } from './lease-exchange.ts';
-import {
-  type Answer,
-  openAnswer,
-  openQuestion,
-  type PeerSealing,
-  type Question,
-  sealAnswer,
-  sealQuestion,
-} from './peer-channel.ts';
+import { openAnswer, openQuestion, type PeerSealing, type Question, sealAnswer, sealQuestion } from './peer-channel.ts';
 import { type IkeSa, type Instant, inPhase, later, type Path } from './sa.ts';
 import { ShortMemory } from './short-memory.ts';
 import { type Deadline, type DropReason, event, NOTHING, type Output, type Step } from './step.ts';
+import { endedBy, SupersededNews } from './superseded.ts';
 import { inForce } from './terms.ts';
 import { type Bytes, hex } from './wire/bytes.ts';
 import type { Message } from './wire/message.ts';
@@ -42,14 +35,23 @@ interface InFlight {
   readonly tries: number;
 }
 
+/** What a sibling's question does here. */
+interface Heard {
+  readonly outputs: readonly Output[];
+  /** Our SPIs of SAs that end silently, and of those that are told. */
+  readonly ends: Ends;
+  readonly tells: NonNullable<Step['tells']>;
+}
+const only = (outputs: readonly Output[]): Heard => ({ outputs, ends: [], tells: [] });
+
 const NOTHING_ANSWERED: Answered = { waiting: [], outputs: [], closes: [] };
 /** A lost answer must not lose an SA: the same question gets the same answer for as long as it may be repeated. */
 const MAX_ANSWERS = 65_536;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** Far above what may be under way; a question that is not answered by then never will be. */
 const MAX_IN_FLIGHT = 8_192;
-/** Used tickets are told at once, and the next ones together: each could be used again at every pod that has not heard. */
-const TELL_SPENT_MS = 200;
+/** Used tickets and superseded sessions are told at once, and the next ones together: a ticket could be used again at every pod that has not heard. */
+const TELL_NEWS_MS = 200;
 const MAX_SPENT = 1_024;
 /** What was remembered for a while is looked through this often. */
 const PRUNE_MS = 10_000;
@@ -58,13 +60,14 @@ export class Siblings {
   readonly #member: Member;
   readonly #handOff = new HandOff();
   readonly #leases = new LeaseExchange();
+  readonly #superseded = new SupersededNews();
   /** By the name under which the shell answers. */
   readonly #inFlight = new Map<string, InFlight>();
   /** By the nonce of the question. */
   readonly #answers = new ShortMemory<Bytes>(MAX_ANSWERS, MAX_ANSWER_BYTES);
   #serial = 0;
-  #toldSpentAt = 0 as Instant;
-  #tellSpentAt: Instant | undefined;
+  #toldAt = 0 as Instant;
+  #tellAt: Instant | undefined;
   #pruneAt: Instant | undefined;
 
   constructor(member: Member) {
@@ -94,7 +97,7 @@ export class Siblings {
   deadline(): Deadline | undefined {
     const all = [
       this.#leases.deadline(),
-      this.#tellSpentAt === undefined ? undefined : { at: this.#tellSpentAt, why: 'tell of spent tickets' },
+      this.#tellAt === undefined ? undefined : { at: this.#tellAt, why: 'tell the siblings' },
       this.#pruneAt === undefined ? undefined : { at: this.#pruneAt, why: 'forget old questions' },
     ];
     return all.filter((one) => one !== undefined).sort((a, b) => a.at - b.at)[0];
@@ -103,16 +106,17 @@ export class Siblings {
   expire(ctx: Context): Output[] {
     if (this.#member.ordinal === undefined) return [];
     this.#prune(ctx.now);
-    return [...this.#tell(this.#leases.renew(ctx), ctx), ...this.#tellSpent(ctx)];
+    return [...this.#tell(this.#leases.renew(ctx), ctx), ...this.#tellNews(ctx)];
   }
 
   /** An SA was changed, and tickets may have been spent with it: others are told of a new session that concerns them. */
-  changed(before: IkeSa | undefined, sa: IkeSa | undefined, ctx: Context): Output[] {
+  changed(before: IkeSa | undefined, sa: IkeSa | undefined, supersedes: Step['supersedes'] = [], ctx: Context): Output[] {
     if (this.#member.ordinal === undefined) return [];
-    const spent = this.#tellSpent(ctx);
-    if (!sa || !inPhase(sa, 'established')) return spent;
+    if (sa && inPhase(sa, 'established') && this.#others(ctx).length > 0) this.#superseded.add(sa, supersedes);
+    const news = this.#tellNews(ctx);
+    if (!sa || !inPhase(sa, 'established')) return news;
     const isNew = !before || !inPhase(before, 'established');
-    return [...spent, ...this.#tell(this.#leases.announce(sa, isNew, ctx), ctx)];
+    return [...news, ...this.#tell(this.#leases.announce(sa, isNew, ctx), ctx)];
   }
 
   /** A message for an SA that is not here. Undefined when no sibling can have it. @throws ProtocolError (drop) when there is no place for it. */
@@ -127,22 +131,21 @@ export class Siblings {
     return this.#handOff.firstResponse(spiI, request, path, now);
   }
 
-  asked(name: string, bytes: Bytes, ctx: Context): { outputs: readonly Output[]; ends: Ends } {
+  asked(name: string, bytes: Bytes, ctx: Context): Heard {
     const channel = this.#channel(ctx);
-    if (!channel) return { outputs: [dropped('not-ready', 'a question before the configuration')], ends: [] };
+    if (!channel) return only([dropped('not-ready', 'a question before the configuration')]);
     const question = openQuestion(channel, bytes);
     if (question.to !== channel.member.ordinal) throw ProtocolError.malformed('a question for another pod');
     // Recorded words, or a clock so wrong that neither leases nor tickets can be agreed on.
-    if (Math.abs(ctx.now - question.at) > LEASE_MS)
-      return { outputs: [dropped('out-of-window', 'a question of another time')], ends: [] };
+    if (Math.abs(ctx.now - question.at) > LEASE_MS) return only([dropped('out-of-window', 'a question of another time')]);
     const nonce = hex(question.nonce);
     const known = this.#answers.get(nonce, ctx.now);
-    if (known) return { outputs: [{ type: 'answer', question: name, bytes: known }], ends: [] };
-    const { answer, outputs, ends } = this.#answer(question, ctx);
+    if (known) return only([{ type: 'answer', question: name, bytes: known }]);
+    const { answer, outputs, ends, tells = [] } = this.#answer(question, ctx);
     const sealed = sealAnswer(channel, question, channel.member.incarnation, answer);
     this.#answers.set(nonce, sealed, later(ctx.now, ANSWER_MS), sealed.length);
     this.#pruneAt ??= later(ctx.now, PRUNE_MS);
-    return { outputs: [{ type: 'answer', question: name, bytes: sealed }, ...outputs], ends };
+    return { outputs: [{ type: 'answer', question: name, bytes: sealed }, ...outputs], ends, tells };
   }
 
   /** `bytes` undefined: nobody answered. */
@@ -159,28 +162,34 @@ export class Siblings {
     }
     if (answer === undefined && tries < triesOf(question))
       return { ...NOTHING_ANSWERED, outputs: this.#put(question, tries + 1, ctx) };
-    if (question.kind === 'spent' || question.kind === 'settled') return NOTHING_ANSWERED;
+    if (question.kind !== 'lease' && question.kind !== 'leases?') return NOTHING_ANSWERED;
     const { closes, tell } = this.#leases.conclude(question, answer, ctx);
     return { ...NOTHING_ANSWERED, closes, outputs: this.#tell(tell, ctx) };
   }
 
-  #answer(question: Question, ctx: Context): { answer: Answer; outputs: readonly Output[]; ends: Ends } {
+  #answer(question: Question, ctx: Context): Partial<Heard> & Giving {
     if (question.kind === 'fetch') return this.#handOff.give(question, ctx);
     if (question.kind === 'settled') return this.#handOff.settled(question, ctx);
-    if (question.kind !== 'spent') {
+    if (question.kind === 'lease' || question.kind === 'leases?') {
       const { tell, ...answered } = this.#leases.answer(question, ctx);
       return { outputs: this.#tell(tell, ctx), ...answered };
     }
+    if (question.kind === 'superseded')
+      return { answer: { kind: 'noted' }, outputs: NOTHING, ...endedBy(question.sessions, question.at, ctx) };
     for (const { id, until } of question.tickets) if (until > ctx.now) ctx.spent.hear(id, until);
     return { answer: { kind: 'noted' }, outputs: NOTHING, ends: [] };
   }
 
-  #tellSpent(ctx: Context): Output[] {
-    const may = later(this.#toldSpentAt, TELL_SPENT_MS);
-    const tickets = ctx.now >= may ? ctx.spent.takeNew(MAX_SPENT) : [];
-    if (tickets.length > 0) this.#toldSpentAt = ctx.now;
-    this.#tellSpentAt = ctx.spent.hasNews ? later(this.#toldSpentAt, TELL_SPENT_MS) : undefined;
-    return tickets.length === 0 ? [] : this.#others(ctx).flatMap((to) => this.#ask(to, { kind: 'spent', tickets }, ctx));
+  #tellNews(ctx: Context): Output[] {
+    const may = ctx.now >= later(this.#toldAt, TELL_NEWS_MS);
+    const tickets = may ? ctx.spent.takeNew(MAX_SPENT) : [];
+    const sessions = may ? this.#superseded.take(ctx.now) : [];
+    const words: Words[] = [];
+    if (tickets.length > 0) words.push({ kind: 'spent', tickets });
+    if (sessions.length > 0) words.push({ kind: 'superseded', sessions });
+    if (words.length > 0) this.#toldAt = ctx.now;
+    this.#tellAt = ctx.spent.hasNews || !this.#superseded.isEmpty ? later(this.#toldAt, TELL_NEWS_MS) : undefined;
+    return words.length === 0 ? [] : this.#others(ctx).flatMap((to) => words.flatMap((one) => this.#ask(to, one, ctx)));
   }
 
   #tell(tellings: readonly Telling[], ctx: Context): Output[] {

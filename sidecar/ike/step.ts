@@ -5,6 +5,7 @@ import type { Connection, HeldTicket } from './connection.ts';
 import type { Policy } from './context.ts';
 import type { EapAnswer, EapQuestion } from './eap.ts';
 import type { Accounting, Established, Handshake, Identity, IkeSa, Instant, Intent, Path } from './sa.ts';
+import type { Supersedes } from './superseded.ts';
 import type { Bytes } from './wire/bytes.ts';
 import type { Payload } from './wire/payload.ts';
 
@@ -21,6 +22,8 @@ export interface Step {
   readonly ends?: readonly { readonly spi: string; readonly why: ClosedWhy }[];
   /** Our SPIs of other SAs that end with a DELETE. */
   readonly tells?: readonly { readonly spi: string; readonly why: ClosedWhy }[];
+  /** Sessions at other pods that the new one takes the place of: the siblings are told. */
+  readonly supersedes?: readonly Supersedes[];
   /** A full exchange follows: the ticket was refused. */
   readonly begin?: { readonly connection: Connection; readonly handshake: Handshake };
 }

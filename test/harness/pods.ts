@@ -8,6 +8,8 @@ export type Question = Extract<Output, { type: 'ask' }> & { readonly from: numbe
 export class Pods {
   readonly #pods: Subject[];
   readonly #carried: number[];
+  /** By pods that were asked. */
+  #sent: Sent[] = [];
 
   constructor(count: number, part: Parameters<typeof config>[0] = {}) {
     const whole = policy({ config: config({ ...part, peers: { replicas: count }, ike: { deadPeerMs: 0, ...part.ike } }) });
@@ -40,7 +42,7 @@ export class Pods {
   ask({ ordinal, question, bytes }: Pick<Question, 'ordinal' | 'question' | 'bytes'>): Uint8Array | undefined {
     const pod = this.#pods[ordinal];
     const before = pod?.answers.length ?? 0;
-    pod?.do({ type: 'asked', question, bytes });
+    this.#sent.push(...(pod?.do({ type: 'asked', question, bytes }) ?? []));
     return pod?.answers[before]?.bytes;
   }
 
@@ -52,9 +54,10 @@ export class Pods {
   /** Carries everything to and fro until nobody says anything; answers what was sent to peers meanwhile. */
   talk(): Sent[] {
     const sent: Sent[] = [];
+    this.#sent = [];
     for (let asked = this.questions(); asked.length > 0; asked = this.questions())
       for (const question of asked) sent.push(...this.answer(question, this.ask(question)));
-    return sent;
+    return [...sent, ...this.#sent];
   }
 
   pass(ms: number): void {

@@ -88,7 +88,7 @@ export function respondProven(sa: InPhase<'eapProven'>, payloads: readonly Paylo
 export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, ctx: Context): Reply {
   const elsewhere = sa.phase.redirectable ? redirectTarget(sa.path, ctx) : undefined;
   if (elsewhere) return sentElsewhere(sa, who, elsewhere, ctx);
-  const { ends, tells, proven } = admitSession(sa, who, asked.notifies, ctx);
+  const { proven, ...admission } = admitSession(sa, who, asked.notifies, ctx);
   // RFC 4555 §3.9
   if (crossedNat(asked.notifies, sa.path)) throw new ProtocolError('abort', Notify.UNEXPECTED_NAT_DETECTED, 'a NAT on the way');
   const mobility = mobilityOf(asked.notifies, inForce(ctx).config.mobike);
@@ -113,7 +113,7 @@ export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, c
     ...{ connection: undefined, accounting: who.accounting, authenticatedAt: who.authenticatedAt },
     ...{ postQuantum: who.postQuantum, rule: who.rule.name, resolvers: undefined, ...which(sa) },
   });
-  return { sa: ticket.sa, ends, tells, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
+  return { sa: ticket.sa, ...admission, payloads: answer, outputs: [news, ...child.outputs, ...ticket.outputs] };
 }
 
 /** RFC 5685 §6: both are authenticated; the SA has no child, and ends soon. */

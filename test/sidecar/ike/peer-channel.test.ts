@@ -43,6 +43,15 @@ const lease: fc.Arbitrary<LeaseNotice> = fc.record(
 const leases = fc.array(lease, { maxLength: 4 });
 const asked = { nonce: blob(16, 16), from: ordinal, incarnation: blob(16, 16), to: ordinal, at: instant };
 const spent = fc.record({ id: blob(16, 16), until: instant }, plain);
+const superseded = fc.record(
+  {
+    identity,
+    ageMs: fc.nat(100_000),
+    why: fc.constantFrom('superseded by resumption', 'superseded by initial contact', 'replaced by another session'),
+    old: fc.option(fc.record({ spiI: spi, spiR: spi }, plain), { nil: undefined }),
+  },
+  plain,
+);
 const questions: { readonly [K in Question['kind']]: fc.Arbitrary<Extract<Question, { kind: K }>> } = {
   fetch: fc.record(
     { kind: fc.constant('fetch'), ...asked, spiI: spi, spiR: spi, proof: fc.option(blob(0, 300), { nil: undefined }) },
@@ -51,6 +60,7 @@ const questions: { readonly [K in Question['kind']]: fc.Arbitrary<Extract<Questi
   settled: fc.record({ kind: fc.constant('settled'), ...asked, spiI: spi, spiR: spi }, plain),
   lease: fc.record({ kind: fc.constant('lease'), ...asked, leases }, plain),
   'leases?': fc.record({ kind: fc.constant('leases?'), ...asked, after: fc.option(address, { nil: undefined }) }, plain),
+  superseded: fc.record({ kind: fc.constant('superseded'), ...asked, sessions: fc.array(superseded, { maxLength: 4 }) }, plain),
   spent: fc.record({ kind: fc.constant('spent'), ...asked, tickets: fc.array(spent, { maxLength: 4 }) }, plain),
 };
 const question: fc.Arbitrary<Question> = fc.oneof(...Object.values(questions));

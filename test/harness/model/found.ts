@@ -3,7 +3,7 @@ import type { Schedule, Setting } from './schedule.ts';
 
 const plain: Setting = {
   ...{ seed: 0, pods: 1, clients: 1, connected: false, cookies: false, cbc: false, nat: false },
-  ...{ otherGroup: false, rekeys: false, revokeOnDelete: false, fragments: false, mobike: true },
+  ...{ otherGroup: false, rekeys: false, revokeOnDelete: false, fragments: false, mobike: true, postQuantum: false },
 };
 const connect = { wait: 0, do: 'connect', client: 0 } as const;
 const still = { wait: 0, do: 'weather', lost: 0, doubled: 0, late: 0 } as const;

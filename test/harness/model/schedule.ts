@@ -22,6 +22,8 @@ export interface Setting {
   readonly fragments: boolean;
   /** Clients can change their address (RFC 4555). */
   readonly mobike: boolean;
+  /** ML-KEM after the first key exchange: IKE_INTERMEDIATE, and IKE_FOLLOWUP_KE in every rekey (RFC 9370). */
+  readonly postQuantum: boolean;
 }
 
 export const SIDES = ['client', 'gateway', 'both'] as const;
@@ -118,7 +120,13 @@ const setting: fc.Arbitrary<Setting> = fc.record(
     clients: fc.integer({ min: 1, max: 3 }),
     connected: fc.boolean(),
     ...{ cookies: fc.boolean(), cbc: fc.boolean(), nat: fc.boolean(), otherGroup: fc.boolean() },
-    ...{ rekeys: fc.boolean(), revokeOnDelete: fc.boolean(), fragments: fc.boolean(), mobike: fc.boolean() },
+    ...{
+      rekeys: fc.boolean(),
+      revokeOnDelete: fc.boolean(),
+      fragments: fc.boolean(),
+      mobike: fc.boolean(),
+      postQuantum: fc.boolean(),
+    },
   },
   { noNullPrototype: true },
 );

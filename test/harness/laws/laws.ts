@@ -14,6 +14,7 @@ import { config, policy } from '../policy.ts';
 import { Continuation, sends } from './continuation.ts';
 import { mangled } from './mangled.ts';
 import { type Harvest, harvest, type Moment } from './moments.ts';
+import type { Overheard } from './overheard.ts';
 import { edit, edited, type Said, said, spoken } from './said.ts';
 
 let made: Harvest | undefined;
@@ -24,10 +25,10 @@ const gatewayMoment = (): fc.Arbitrary<Moment> =>
 const moment = (): fc.Arbitrary<Moment> => fc.constantFrom(...honest().moments);
 
 /** In every phase, messages of every kind from a peer with the right keys: no exception but ProtocolError, and nothing left behind. */
-export const authenticMessages = () =>
+export const authenticMessages = (overheard: readonly Overheard[] = honest().overheard) =>
   fc.property(moment(), fc.array(said, { minLength: 1, maxLength: 4 }), (at, messages) => {
     const subject = new Continuation(at);
-    for (const one of messages) sayTwice(subject, one);
+    for (const one of messages) sayTwice(subject, one, overheard);
     subject.beLeft();
   });
 
@@ -59,10 +60,10 @@ const eapAnswer: fc.Arbitrary<EapAnswer> = fc.oneof(
 );
 
 /** RFC 7296 §2.1: a request is answered as often as it comes, with the same bytes, and has its effect once. */
-function sayTwice(subject: Continuation, one: Said): void {
+function sayTwice(subject: Continuation, one: Said, overheard: readonly Overheard[] = honest().overheard): void {
   const { sa } = subject;
   if (!sa) return;
-  const message = spoken(one, sa, honest().overheard);
+  const message = spoken(one, sa, overheard);
   const datagrams = subject.from(message, one);
   const first = datagrams.flatMap((bytes) => sends(subject.hear(bytes)));
   if (message.response || one.idOffset !== 0) return;

@@ -1,8 +1,11 @@
 /** Messages of real peers as they went over the wire, and ours to them: everything opens and is understood. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { decodeMessage } from '../../../sidecar/ike/wire/message.ts';
 import { Exchange } from '../../../sidecar/ike/wire/registry.ts';
+import * as fuzz from '../../fuzz/captures.ts';
+import * as certificates from '../../fuzz/certificates.ts';
 import { captures, opened } from '../../harness/captures.ts';
 
 for (const capture of captures())
@@ -42,3 +45,21 @@ for (const capture of captures())
       assert.throws(() => opened({ ...capture, datagrams }), /no key opens/);
     });
   });
+
+describe('what real peers say, with something wrong in it,', () => {
+  const SEED = 7383;
+
+  it('is read or refused, in clear and opened', () => {
+    fc.assert(fuzz.datagrams(), { seed: SEED, numRuns: 2_000 });
+    fc.assert(fuzz.payloads(), { seed: SEED, numRuns: 500 });
+  });
+
+  it('moves no SA to where it must not be, in any phase of either side, and nothing of it stays', () => {
+    fc.assert(fuzz.said(), { seed: SEED, numRuns: 400 });
+  });
+
+  it('has certificates that are read or refused; changed ones are trusted by nobody', () => {
+    fc.assert(certificates.reading(), { seed: SEED, numRuns: 1_000 });
+    fc.assert(certificates.judging(), { seed: SEED, numRuns: 200 });
+  });
+});

@@ -1,5 +1,7 @@
 /** The command line: what it takes, and that each refusal names the flag and the remedy. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseArguments } from '../../../sidecar/client/arguments.ts';
 import { FLAGS, parseGateway } from '../../../sidecar/client/flags.ts';
@@ -152,6 +154,16 @@ describe('the command line of the client', () => {
   ] as const) {
     it(`refuses ${flags.join(' ')} with its remedy`, () => assert.match(refused(...start, ...flags).join('\n'), words));
   }
+
+  it('takes every command that its documentation shows', () => {
+    const text = readFileSync(join(import.meta.dirname, '../../../docs/client.md'), 'utf8').replaceAll('\\\n', ' ');
+    const commands = text.match(/^node sidecar\/client\/main\.ts .+$/gm) ?? [];
+    assert.equal(commands.length, 5);
+    for (const command of commands) {
+      const line = parseArguments(command.trim().split(/ +/).slice(2));
+      assert.equal(line.command, 'connect', `${command}: ${JSON.stringify(line)}`);
+    }
+  });
 
   it('takes no secret, and does not repeat one', () => {
     const problems = refused(...ESSENTIAL, '--psk', 'hunter2').join('\n');

@@ -56,7 +56,7 @@ export const scenario: Scenario = {
           await client.tells('connecting');
           await client.stop();
         });
-      // As in 32-client-resume: libreswan wants its own form of AUTH after a resumption.
+      // As in 36-client-full-instead: libreswan wants its own form of AUTH after a resumption.
       else
         await lab.step(`${kind}: the ticket opens, AUTH is refused, certificates follow in the same attempt`, async () => {
           const client = lab.clientAs(flagsOf(kind), '--ticket-file', ticketFile(kind));

@@ -91,6 +91,8 @@ describe('a ticket file', () => {
     ['another gateway', { gateway: 'other.example.com:500' }, /it is for the gateway vpn\.example\.com:500/],
     ['another user', { local: email('bob@example.com') }, /it belongs to alice@example\.com/],
     ['a gateway of another name', { remote: fqdn('other.example.com') }, /it was given by vpn\.example\.com/],
+    ['other credentials', { provenBy: 'certificate 0a' }, /it came of other credentials \(psk\)/],
+    ['keys that quantum computers break', { postQuantum: 'required' }, /its session is not safe from quantum computers/],
     [
       'algorithms that are not proposed any more',
       { algorithms: { ...AUDIENCE.algorithms, prf: [7] } },

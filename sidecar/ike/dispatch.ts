@@ -47,9 +47,17 @@ const responders: Responders = {
     [Exchange.CREATE_CHILD_SA]: createChildSa.respond,
     [Exchange.INFORMATIONAL]: informational.respond,
   },
-  replaced: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
-  closing: { [Exchange.CREATE_CHILD_SA]: temporaryFailure, [Exchange.INFORMATIONAL]: informational.respond },
+  replaced: ending(),
+  closing: ending(),
 };
+
+function ending() {
+  return {
+    [Exchange.IKE_FOLLOWUP_KE]: ikeFollowupKe.respondForgotten,
+    [Exchange.CREATE_CHILD_SA]: temporaryFailure,
+    [Exchange.INFORMATIONAL]: informational.respond,
+  };
+}
 
 /** RFC 9370 §2.2.2: all that was agreed on takes place before IKE_AUTH. */
 function afterKeyExchanges(sa: InPhase<'halfOpen'>, payloads: readonly Payload[], ctx: Context): Reply {

@@ -11,7 +11,7 @@ import { refusedBy, retryAt, withChildren } from '../child-exchange.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
 import { awaitFollowup, demandLink, type Followup, initiateFollowup, linkOf } from '../followup.ts';
-import type { InPhase, OwnExchange } from '../sa.ts';
+import type { IkeSa, InPhase, OwnExchange } from '../sa.ts';
 import type { Reply, Step } from '../step.ts';
 import { equalBytes } from '../wire/bytes.ts';
 import { notify, type Payload } from '../wire/payload.ts';
@@ -28,8 +28,7 @@ export function respond(sa: InPhase<'established'>, payloads: readonly Payload[]
   const { awaited, ...phase } = sa.phase;
   const link = linkOf(notifies);
   // RFC 9370 §2.2.4: "MUST send back a new error type notification called STATE_NOT_FOUND".
-  if (!awaited || awaited.until <= ctx.now || !link || !equalBytes(link, awaited.link))
-    return { sa, payloads: [notify(Notify.STATE_NOT_FOUND)], outputs: [] };
+  if (!awaited || awaited.until <= ctx.now || !link || !equalBytes(link, awaited.link)) return respondForgotten(sa);
   const [method, ...pending] = awaited.pending;
   if (method === undefined || ke.group !== method) throw unasked();
   const { publicValue, shared } = keyExchangeOf(ctx.crypto, method).respond(ke.data, ctx.random);
@@ -39,6 +38,9 @@ export function respond(sa: InPhase<'established'>, payloads: readonly Payload[]
   if (pending.length > 0) return awaitFollowup(free, done, answer, ctx);
   return { ...completeResponse(free, done, ctx), payloads: answer };
 }
+
+/** What an IKE SA that is being closed was about to make is not made any more. */
+export const respondForgotten = (sa: IkeSa): Reply => ({ sa, payloads: [notify(Notify.STATE_NOT_FOUND)], outputs: [] });
 
 type Done = Pick<Followup, 'of' | 'secrets'>;
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { concat, hex, unhex } from '../../../../sidecar/ike/wire/bytes.ts';
 import { notify, type Payload } from '../../../../sidecar/ike/wire/payload.ts';
 import { Exchange, Ke, Notify } from '../../../../sidecar/ike/wire/registry.ts';
-import { childRequest, ikeRequest } from '../../../harness/create-child-sa.ts';
+import { answerChild, childRequest, ikeRequest } from '../../../harness/create-child-sa.ts';
 import { ikeAuth, ikeSaInit, keyPair } from '../../../harness/handshake.ts';
 import { ikeIntermediate, prf, prfPlus, withAdditional } from '../../../harness/intermediate.ts';
 import { type Heard, kinds, notifies, notifyData, Peer, payload } from '../../../harness/peer.ts';
@@ -133,6 +133,44 @@ describe('IKE_FOLLOWUP_KE, the responder', () => {
     assert.equal(gateway.children.size, 1);
   });
 
+  it('answers STATE_NOT_FOUND while the IKE SA is being deleted, which is no reason for the peer to end anything', () => {
+    const { gateway, peer } = established();
+    const link = linkIn(child(peer, undefined, [Ke.ML_KEM_768]).answer);
+    gateway.want({ kind: 'deleteIke' });
+    assert.deepEqual(gateway.phases(), ['closing']);
+    assert.deepEqual(notifies(followup(peer, Ke.ML_KEM_768, link).answer), [Notify.STATE_NOT_FOUND]);
+    assert.deepEqual(gateway.phases(), ['closing']);
+  });
+
+  it('ends when another method comes than was agreed on, of whatever length', () => {
+    const { gateway, peer } = established();
+    const link = linkIn(child(peer, undefined, [Ke.ML_KEM_768]).answer) ?? assert.fail('no link');
+    const { publicValue } = keyPair(peer, Ke.ML_KEM_768);
+    const answer = peer.request(Exchange.IKE_FOLLOWUP_KE, [
+      { kind: 'KE', group: Ke.ML_KEM_512, data: publicValue },
+      notify(Notify.ADDITIONAL_KEY_EXCHANGE, link),
+    ]);
+    assert.deepEqual([notifies(answer), gateway.sessions()], [[Notify.INVALID_SYNTAX], []]);
+  });
+
+  it('makes a session post-quantum by a rekey, and by no rekey less so', () => {
+    const rekey = (peer: Peer, ...rounds: readonly (readonly number[])[]) => {
+      const { payloads } = ikeRequest(peer, { spi: '1122334455667788', change: offering(...rounds) });
+      return peer.request(Exchange.CREATE_CHILD_SA, payloads);
+    };
+    const algorithms = { ...ike, additionalKeyExchange: [...METHODS] };
+    const gateway = gatewayOf({ config: config({ ike: { algorithms, deadPeerMs: 0 } }) });
+    const peer = Peer.towards(gateway);
+    ikeSaInit(peer);
+    ikeAuth(peer);
+    assert.equal(gateway.session().postQuantum, false);
+    followup(peer, Ke.ML_KEM_768, linkIn(rekey(peer, [Ke.ML_KEM_768])));
+    assert.equal(gateway.session().postQuantum, true);
+    const other = established();
+    rekey(other.peer);
+    assert.equal(other.gateway.session().postQuantum, true);
+  });
+
   it('begins no rekey of its own meanwhile, and does so afterwards', () => {
     const { gateway, peer } = established();
     const { answer } = child(peer, undefined, [Ke.ML_KEM_768]);
@@ -142,6 +180,33 @@ describe('IKE_FOLLOWUP_KE, the responder', () => {
       gateway.pass(600).map(({ bytes }) => bytes[18]),
       [Exchange.CREATE_CHILD_SA],
     );
+  });
+});
+
+describe('IKE_FOLLOWUP_KE, the initiator', () => {
+  /** HDR, SK {N(REKEY_SA), SA, Ni, KEi, TSi, TSr}  -->    <--  HDR, SK {SA, Nr, KEr, TSi, TSr, N(link)}    HDR, SK {KEi(1), N(link)}  --> */
+  function following() {
+    const { gateway, peer } = established();
+    const spiIn = gateway.session().children[0] ?? 0;
+    const [request] = peer.hear(gateway.want({ kind: 'rekeyChild', spiIn }));
+    const link = notify(Notify.ADDITIONAL_KEY_EXCHANGE, new Uint8Array(8).fill(7));
+    const [asked] = answerChild(peer, request, { change: (all) => [...offering([Ke.ML_KEM_768])(all), link] });
+    assert.deepEqual([asked?.exchange, payload(asked, 'KE')?.group], [Exchange.IKE_FOLLOWUP_KE, Ke.ML_KEM_768]);
+    return { gateway, peer, asked: asked ?? assert.fail('no IKE_FOLLOWUP_KE') };
+  }
+
+  it('gives up what the gateway has forgotten, keeps the child, and begins anew a little later', () => {
+    const { gateway, peer, asked } = following();
+    assert.deepEqual(peer.answer(asked, [notify(Notify.STATE_NOT_FOUND)]), []);
+    assert.deepEqual([gateway.sessions().length, gateway.children.size], [1, 1]);
+    const [again] = peer.hear(gateway.pass(21_000));
+    assert.equal(again?.exchange, Exchange.CREATE_CHILD_SA);
+  });
+
+  it('ends when another method comes back than was asked for, of whatever length', () => {
+    const { gateway, peer, asked } = following();
+    peer.answer(asked, [{ kind: 'KE', group: Ke.ML_KEM_512, data: new Uint8Array(1_088) }]);
+    assert.deepEqual([gateway.sessions(), gateway.children.size], [[], 0]);
   });
 });
 

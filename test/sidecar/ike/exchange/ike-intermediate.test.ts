@@ -48,6 +48,17 @@ describe('further key exchanges, the responder', () => {
     assert.ok(payload(ikeAuth(peer), 'AUTH'));
   });
 
+  it('stays post-quantum when an exchange of the old kind follows', () => {
+    const mixed = { ...AEAD, additionalKeyExchange: [Ke.ML_KEM_512, Ke.ECP_256] };
+    const gateway = gatewayOf({ config: config({ ike: { algorithms: mixed } }) });
+    const peer = Peer.towards(gateway);
+    ikeSaInit(peer, { change: withAdditional([Ke.ML_KEM_512], [Ke.ECP_256]) });
+    ikeIntermediate(peer, Ke.ML_KEM_512);
+    ikeIntermediate(peer, Ke.ECP_256);
+    ikeAuth(peer);
+    assert.equal(gateway.session().postQuantum, true);
+  });
+
   it('refuses an AUTH that covers IKE_SA_INIT alone', () => {
     const gateway = postQuantum();
     const peer = Peer.towards(gateway);

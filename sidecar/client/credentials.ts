@@ -14,6 +14,7 @@ import { type OwnCertificateFiles, parseOwnCertificate } from '../ike/pki/own-ce
 import type { PkiFile } from '../ike/pki/pem-file.ts';
 import { parseTrust } from '../ike/pki/trust-files.ts';
 import type { Instant } from '../ike/sa.ts';
+import { hex } from '../ike/wire/bytes.ts';
 import type { ClientAuthentication } from './authentication.ts';
 import type { CredentialFlags } from './credential-flags.ts';
 import type { PostQuantumKey } from './options.ts';
@@ -161,7 +162,8 @@ function readAuthorities(
     throw new Error(
       `--ca: ${authorities.join(', ')}: no certificate of an authority; add the one that the gateway's certificate leads to`,
     );
-  return { trust: { anchors, lists, revocation }, warnings: warnings.map(formatProblem) };
+  const distinct = [...new Map(anchors.map((der) => [hex(der), der])).values()];
+  return { trust: { anchors: distinct, lists, revocation }, warnings: warnings.map(formatProblem) };
 }
 
 /** A folder stands for the files in it that look like certificates or revocation lists. */

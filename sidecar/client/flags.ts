@@ -1,19 +1,10 @@
 /** The flags of `connect`: name, what stands behind it, how that is read, what it is for. */
 import { parseAddress } from '../contract/address.ts';
-import {
-  ADDITIONAL_KEY_EXCHANGE,
-  DEFAULT_ESP_ALGORITHMS,
-  DEFAULT_IKE_ALGORITHMS,
-  ENCRYPTION,
-  INTEGRITY,
-  KEY_EXCHANGE,
-  PRF,
-} from '../contract/algorithms.ts';
 import { parseDuration } from '../contract/duration.ts';
-import type { Algorithms } from '../contract/gateway-config.ts';
 import { IDENTITY_REMEDY, readIdentity } from '../contract/identity.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import type { GatewayAddress } from './options.ts';
+import { ESP_KEYWORDS, IKE_KEYWORDS, parseEspProposal, parseIkeProposal } from './proposal-words.ts';
 
 export interface Flag<T> {
   readonly name: string;
@@ -60,8 +51,6 @@ const word =
   <const T extends string>(...words: readonly T[]) =>
   (text: string) =>
     words.find((known) => known === text);
-
-const keywordsOf = (...tables: readonly object[]): string => tables.flatMap((table) => Object.keys(table)).join(', ');
 
 export const FLAGS = {
   gateway: flag(
@@ -206,7 +195,7 @@ export const FLAGS = {
     'KEYWORDS',
     'a proposal for IKE',
     'algorithms for IKE, the most wanted first, joined by - (all)',
-    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, PRF, KEY_EXCHANGE, ADDITIONAL_KEY_EXCHANGE)}; for instance aes256gcm16-prfsha256-x25519`,
+    `join keywords by -: ${IKE_KEYWORDS}; for instance aes256gcm16-prfsha256-x25519`,
     parseIkeProposal,
   ),
   espProposal: flag(
@@ -214,7 +203,7 @@ export const FLAGS = {
     'KEYWORDS',
     'a proposal for ESP',
     'algorithms for ESP, in the same way (all)',
-    `join keywords by -: ${keywordsOf(ENCRYPTION, INTEGRITY, KEY_EXCHANGE, ADDITIONAL_KEY_EXCHANGE)}, none; for instance aes256gcm16-x25519`,
+    `join keywords by -: ${ESP_KEYWORDS}, none; for instance aes256gcm16-x25519`,
     parseEspProposal,
   ),
   ppkId: flag(
@@ -270,46 +259,3 @@ export function parseGateway(text: string): Pick<GatewayAddress, 'host' | 'ikePo
   const known = ipv6 === undefined ? /[A-Za-z]/.test(host) || parseAddress(host) : parseAddress(host);
   return known ? { host, ikePort } : undefined;
 }
-
-function parseIkeProposal(text: string): Algorithms | undefined {
-  return parseProposal(
-    text,
-    {
-      ...{ encryption: ENCRYPTION, integrity: INTEGRITY, prf: PRF, keyExchange: KEY_EXCHANGE },
-      additionalKeyExchange: ADDITIONAL_KEY_EXCHANGE,
-    },
-    DEFAULT_IKE_ALGORITHMS,
-  );
-}
-
-/** RFC 7296 §3.3.2: transform 0 of type 4 is a child without perfect forward secrecy. */
-function parseEspProposal(text: string): Algorithms | undefined {
-  return parseProposal(
-    text,
-    {
-      ...{ encryption: ENCRYPTION, integrity: INTEGRITY, prf: {}, keyExchange: { ...KEY_EXCHANGE, none: 0 } },
-      additionalKeyExchange: ADDITIONAL_KEY_EXCHANGE,
-    },
-    DEFAULT_ESP_ALGORITHMS,
-  );
-}
-
-type Tables = { readonly [K in keyof Algorithms]: Readonly<Record<string, Algorithms[K][number]>> };
-
-/** A kind of algorithm of which none is named is left as it is by default, but for an additional key exchange, which is there when it is named. */
-function parseProposal(text: string, tables: Tables, defaults: Algorithms): Algorithms | undefined {
-  const words = text.split('-');
-  const known = Object.values(tables).flatMap((table) => Object.keys(table));
-  if (new Set(words).size !== words.length || !words.every((word) => known.includes(word))) return undefined;
-  const or = <T>(chosen: readonly T[], otherwise: readonly T[]): readonly T[] => (chosen.length > 0 ? chosen : otherwise);
-  return {
-    encryption: or(named(words, tables.encryption), defaults.encryption),
-    integrity: or(named(words, tables.integrity), defaults.integrity),
-    prf: or(named(words, tables.prf), defaults.prf),
-    keyExchange: or(named(words, tables.keyExchange), defaults.keyExchange),
-    additionalKeyExchange: named(words, tables.additionalKeyExchange),
-  };
-}
-
-const named = <T>(words: readonly string[], table: Readonly<Record<string, T>>): readonly T[] =>
-  words.flatMap((word) => (Object.hasOwn(table, word) && table[word] !== undefined ? [table[word]] : []));

@@ -26,5 +26,10 @@ export interface PeerMethod {
 
 export type PeerStep =
   /** `outcome`: there once nothing is missing but the server's EAP-Success. */
-  | { readonly is: 'response'; readonly data: Bytes; readonly outcome: EapOutcome | undefined }
+  | {
+      readonly is: 'response';
+      readonly data: Bytes;
+      readonly outcome: EapOutcome | undefined /** Why the server's EAP-Failure will follow. */;
+      readonly doom?: string;
+    }
   | { readonly is: 'failure'; readonly why: string };

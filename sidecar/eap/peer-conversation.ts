@@ -15,6 +15,7 @@ export class PeerConversation {
   #last: { readonly request: Bytes; readonly answer: EapAnswer } | undefined;
   #begun = false;
   #outcome: EapOutcome | undefined;
+  #doom: string | undefined;
 
   constructor(method: PeerMethod, identity: string) {
     this.#method = method;
@@ -37,7 +38,7 @@ export class PeerConversation {
 
   async #judge(message: Bytes): Promise<EapAnswer> {
     const packet = decodeEap(message);
-    if (packet.code === EapCode.FAILURE) return failure('the server sent EAP-Failure');
+    if (packet.code === EapCode.FAILURE) return failure(this.#doom ?? 'the server sent EAP-Failure');
     if (packet.code === EapCode.SUCCESS) return this.#succeed(message);
     if (packet.code !== EapCode.REQUEST) return failure('a response of the server');
     // RFC 3748 §4.1: a request that comes again gets the response that it got.
@@ -65,6 +66,7 @@ export class PeerConversation {
     const step: PeerStep = await this.#method.next(data);
     if (step.is === 'failure') return failure(step.why);
     this.#outcome = step.outcome;
+    this.#doom = step.doom;
     return respond(step.data);
   }
 

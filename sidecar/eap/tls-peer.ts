@@ -57,7 +57,8 @@ class Conversation implements PeerMethod {
     // RFC 5216 §2.1.3: the server hears the alert and answers with EAP-Failure.
     if (flight.error !== undefined) {
       this.#state = 'over';
-      return flight.bytes.length > 0 ? respond(this.#transport.send(flight.bytes)) : failed(`TLS: ${flight.error}`);
+      const why = `TLS: ${flight.error}`;
+      return flight.bytes.length > 0 ? { ...respond(this.#transport.send(flight.bytes)), doom: why } : failed(why);
     }
     if (!engine.secure)
       return flight.bytes.length > 0 ? respond(this.#transport.send(flight.bytes)) : failed('TLS waits for more');
@@ -90,5 +91,5 @@ class Conversation implements PeerMethod {
   }
 }
 
-const respond = (data: Bytes, outcome?: EapOutcome): PeerStep => ({ is: 'response', data, outcome });
+const respond = (data: Bytes, outcome?: EapOutcome): Extract<PeerStep, { is: 'response' }> => ({ is: 'response', data, outcome });
 const failed = (why: string): PeerStep => ({ is: 'failure', why });

@@ -94,14 +94,14 @@ describe('the credentials of a client', () => {
     assert.deepEqual(other.server, fqdn('radius.example.com'));
   });
 
-  it('may have authorities in several files and folders, with revocation lists', () => {
+  it('may have authorities in several files and folders, each counted once, with revocation lists', () => {
     const folder = join(dirname(ca), 'authorities');
     mkdirSync(folder);
     const other = root.intermediate(valid).issued.der;
     writeFileSync(join(folder, 'other.pem'), pem('CERTIFICATE', other));
     writeFileSync(join(folder, 'root.crl'), root.list([alice], { thisUpdate: NOW - 1_000, nextUpdate: NOW + 1_000_000 }));
     writeFileSync(join(folder, 'README'), 'no certificate');
-    const { trust } = read({ ...BY_CERTIFICATE, authorities: [ca, folder], revocation: 'required' });
+    const { trust } = read({ ...BY_CERTIFICATE, authorities: [ca, folder, ca], revocation: 'required' });
     assert.deepEqual(trust.anchors.map(hex), [root.issued.der, other].map(hex));
     assert.deepEqual([trust.lists.length, trust.revocation], [1, 'required']);
   });

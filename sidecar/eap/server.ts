@@ -35,10 +35,12 @@ export interface EapServerParts {
   readonly maxConversations?: number;
 }
 
-const MAX_CONVERSATIONS = 4_096;
+/** One of EAP-TLS holds 75 KiB. Whoever goes on has gone through its conversation long before so many others have begun one. */
+const MAX_CONVERSATIONS = 1_024;
 
 export class EapServer implements EapSpeaker {
   readonly #parts: EapServerParts;
+  /** The oldest first. */
   readonly #conversations = new Map<string, ServerConversation>();
 
   constructor(parts: EapServerParts) {
@@ -77,12 +79,18 @@ export class EapServer implements EapSpeaker {
 
   #begin(question: EapQuestion): EapAnswer | Promise<EapAnswer> {
     this.#end(question.conversation);
-    if (this.size >= (this.#parts.maxConversations ?? MAX_CONVERSATIONS)) return failure('too many conversations');
     const method = methodFor(question, this.#parts);
     if (typeof method === 'string') return failure(method);
     const conversation = new ServerConversation(method);
+    this.#makeRoom();
     this.#conversations.set(question.conversation, conversation);
     return conversation.begin(!namesSomebody(question.claimed));
+  }
+
+  /** Whoever began first goes first: most likely it is somebody who will not go on. */
+  #makeRoom(): void {
+    const [oldest] = this.#conversations.keys();
+    if (oldest !== undefined && this.size >= (this.#parts.maxConversations ?? MAX_CONVERSATIONS)) this.#end(oldest);
   }
 
   #end(conversation: string): void {

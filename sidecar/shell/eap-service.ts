@@ -19,8 +19,6 @@ export interface EapServiceParts {
   readonly failed: (error: unknown) => void;
 }
 
-const MOST_CONVERSATIONS = 4_096;
-
 export class EapService implements EapSpeaker {
   readonly #radius: Radius;
   readonly #missing: EapServiceParts['missing'];
@@ -35,7 +33,7 @@ export class EapService implements EapSpeaker {
     this.#radius = radius;
     this.#missing = missing;
     this.#server = new EapServer({
-      ...{ random, failed, now: clock, radius, maxConversations: MOST_CONVERSATIONS },
+      ...{ random, failed, now: clock, radius },
       credentials: () => this.#credentials,
     });
   }

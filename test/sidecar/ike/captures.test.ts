@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { libreswanResumptionAuth } from '../../../sidecar/ike/auth.ts';
+import { EMPTY, hex } from '../../../sidecar/ike/wire/bytes.ts';
 import { decodeMessage } from '../../../sidecar/ike/wire/message.ts';
 import { Exchange } from '../../../sidecar/ike/wire/registry.ts';
 import * as fuzz from '../../fuzz/captures.ts';
 import * as certificates from '../../fuzz/certificates.ts';
 import { captures, opened } from '../../harness/captures.ts';
+import { crypto } from '../../harness/peer.ts';
 
 for (const capture of captures())
   describe(`the capture ${capture.name}`, () => {
@@ -45,6 +48,56 @@ for (const capture of captures())
       assert.throws(() => opened({ ...capture, datagrams }), /no key opens/);
     });
   });
+
+describe('the captures together', () => {
+  it('hold every exchange and every kind of payload', () => {
+    const all = captures().flatMap(opened);
+    assert.deepEqual([...new Set(all.map(({ message }) => message.exchange))].sort(), Object.values(Exchange).sort());
+    const kinds = new Set(all.flatMap(({ payloads }) => payloads.map(({ kind }) => kind)));
+    for (const kind of [
+      'SA',
+      'KE',
+      'NONCE',
+      'IDi',
+      'IDr',
+      'CERT',
+      'CERTREQ',
+      'AUTH',
+      'EAP',
+      'N',
+      'D',
+      'V',
+      'TSi',
+      'TSr',
+      'CP',
+    ] as const)
+      assert.ok(kinds.has(kind), kind);
+  });
+
+  it('show the form of AUTH that libreswan has after a resumption, from both sides', () => {
+    const capture = captures().find(({ name }) => name === 'libreswan-32-client-resume');
+    assert.ok(capture);
+    let proofs = 0;
+    for (const { message, payloads, from } of opened(capture)) {
+      const auth = payloads.find((one) => one.kind === 'AUTH');
+      const sa = capture.sas.find(({ spiI, spiR }) => spiI === message.spiI && spiR === message.spiR);
+      const [initiator, responder] = capture.datagrams
+        .map(({ bytes }) => bytes)
+        .filter((bytes) => isResumption(bytes, message.spiI));
+      if (!auth || !sa || !initiator || !responder) continue;
+      const first = { initiator, responder, ni: EMPTY, nr: EMPTY };
+      const expected: Uint8Array = libreswanResumptionAuth({ ...sa, first }, from, { crypto });
+      assert.equal(hex(auth.data), hex(expected));
+      proofs++;
+    }
+    assert.equal(proofs, 4);
+  });
+});
+
+function isResumption(bytes: Uint8Array, spiI: string): boolean {
+  const message = decodeMessage(bytes);
+  return message.exchange === Exchange.IKE_SESSION_RESUME && message.spiI === spiI;
+}
 
 describe('what real peers say, with something wrong in it,', () => {
   const SEED = 7383;

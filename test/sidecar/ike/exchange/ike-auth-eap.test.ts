@@ -4,81 +4,25 @@ import { describe, it } from 'node:test';
 import type { AuthenticationRule } from '../../../../sidecar/contract/authentication.ts';
 import { DEFAULT_RULES } from '../../../../sidecar/contract/authentication-yaml.ts';
 import { sharedKeyAuth } from '../../../../sidecar/ike/auth.ts';
-import type { EapAnswer, EapOutcome } from '../../../../sidecar/ike/eap.ts';
+import type { EapOutcome } from '../../../../sidecar/ike/eap.ts';
 import { NO_GRANT } from '../../../../sidecar/ike/eap.ts';
 import { type Bytes, EMPTY } from '../../../../sidecar/ike/wire/bytes.ts';
 import { eapBody, eapBytes } from '../../../../sidecar/ike/wire/eap-payload.ts';
 import { notify, type Payload } from '../../../../sidecar/ike/wire/payload.ts';
 import { AuthMethod, Exchange, Notify } from '../../../../sidecar/ike/wire/registry.ts';
 import { answerInit, INNER } from '../../../harness/answering.ts';
-import { MSK, outcome, packet, played } from '../../../harness/eap-script.ts';
-import {
-  adding,
-  childOffer,
-  configuration,
-  ikeAuth,
-  ikeSaInit,
-  innerIn,
-  resume,
-  ticketIn,
-  without,
-} from '../../../harness/handshake.ts';
+import { answer, begin, converse, EAP_ONLY, first, proofFor, prove, say } from '../../../harness/eap-handshake.ts';
+import { MSK, outcome, packet } from '../../../harness/eap-script.ts';
+import { adding, childOffer, ikeAuth, ikeSaInit, innerIn, resume, ticketIn, without } from '../../../harness/handshake.ts';
 import { crypto, type Heard, kinds, NAT_PATH, notifies, Peer, payload } from '../../../harness/peer.ts';
 import { Pods } from '../../../harness/pods.ts';
 import { ALICE, config, connection, EAP_CONNECTION, eapRule, email, fqdn, GATEWAY, policy } from '../../../harness/policy.ts';
 import { clientOf, configure, gatewayOf, type Subject } from '../../../harness/subject.ts';
 
-const EAP_ONLY = notify(Notify.EAP_ONLY_AUTHENTICATION);
 const FAILED = [notify(Notify.AUTHENTICATION_FAILED)];
 
 const eapGateway = (...rules: readonly Partial<AuthenticationRule>[]): Subject =>
   gatewayOf({ config: config({ authentication: [...DEFAULT_RULES, ...(rules.length > 0 ? rules : [{}]).map(eapRule)] }) });
-
-const first = (identity = ALICE, ...more: readonly Payload[]): Payload[] => [
-  { kind: 'IDi', ...identity },
-  configuration(),
-  ...childOffer(0x0a00_0001),
-  notify(Notify.TICKET_REQUEST),
-  EAP_ONLY,
-  ...more,
-];
-
-/** HDR, SAi1, KEi, Ni  -->  <--  HDR, SAr1, KEr, Nr     HDR, SK {IDi, CP, SAi2, TSi, TSr, N+}  -->  and what comes back at once. */
-function begin(peer: Peer, payloads: readonly Payload[] = first()): Heard | undefined {
-  ikeSaInit(peer);
-  return peer.request(Exchange.IKE_AUTH, payloads);
-}
-
-/** Whoever speaks EAP answers its last question; what is said to the peer then. */
-function answer(peer: Peer, given?: EapAnswer): Heard[] {
-  const { subject } = peer;
-  const question = subject.eap.at(-1);
-  assert.ok(question);
-  return peer.hear(subject.do({ type: 'eap-answered', conversation: question.conversation, answer: given ?? played(question) }));
-}
-
-const say = (peer: Peer, message: Bytes): Heard | undefined =>
-  peer.request(Exchange.IKE_AUTH, [{ kind: 'EAP', ...eapBody(message) }]);
-
-/** Up to EAP-Success. */
-function converse(peer: Peer, given: Partial<EapOutcome> = {}, payloads: readonly Payload[] = first()): Heard | undefined {
-  begin(peer, payloads);
-  answer(peer);
-  say(peer, packet(2, 1));
-  answer(peer);
-  say(peer, packet(2, 2));
-  return answer(peer, { is: 'success', message: packet(3, 2), ...outcome(given) })[0];
-}
-
-const proofFor = (peer: Peer, secret: Bytes = MSK, identity = ALICE): Payload => {
-  const { first: messages, keys, suite, role } = peer;
-  assert.ok(messages && keys);
-  const data = sharedKeyAuth({ first: messages, keys, suite }, role, identity, secret, { crypto });
-  return { kind: 'AUTH', method: AuthMethod.SHARED_KEY, data };
-};
-
-const prove = (peer: Peer, secret: Bytes = MSK, identity = ALICE): Heard | undefined =>
-  peer.request(Exchange.IKE_AUTH, [proofFor(peer, secret, identity)]);
 
 describe('IKE_AUTH with EAP, the responder', () => {
   it('says who it is, carries packets, and gives at the end what was asked for at the beginning', () => {

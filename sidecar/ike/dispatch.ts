@@ -168,7 +168,7 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
     case 'rekeyIke':
       return rekeyIke.initiate(sa, intent, ctx);
     case 'deleteIke':
-      return followedBy(voidTicket(sa, 'we deleted the IKE SA'), informational.initiateEnd(sa, intent.why ?? 'deleted', ctx));
+      return followedBy(endsTicket(sa, intent), informational.initiateEnd(sa, intent.why ?? 'deleted', ctx));
     case 'deleteChild':
       return sa.phase.children.some(({ spiIn }) => spiIn === intent.spiIn)
         ? informational.initiate(sa, intent, ctx)
@@ -184,6 +184,10 @@ function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
       return informational.initiate(sa, intent, ctx);
   }
 }
+
+/** RFC 5723 §6.2; but where two rekeys met, the ticket is of the SA that stays. */
+const endsTicket = (sa: InPhase<'established'>, { why }: Extract<Intent, { kind: 'deleteIke' }>): readonly Output[] =>
+  why === 'rekeyed' ? NOTHING : voidTicket(sa, 'we deleted the IKE SA');
 
 /** A connection begins: with a ticket when there is one. */
 export function connect(connection: Connection, ticket: HeldTicket | undefined, ctx: Context): Step {

@@ -29,7 +29,11 @@ export function deadlineOf(sa: IkeSa, ctx: Pick<Context, 'policy'>): Deadline {
   const { phase } = sa;
   if ('until' in phase) consider(phase.until, 'expire');
   if (phase.name !== 'established') return earliest;
-  if (!phase.wanted.some(({ kind }) => kind === 'deleteIke')) consider(phase.reauthenticateBy, 'reauthenticate');
+  if (!phase.wanted.some(({ kind }) => kind === 'deleteIke')) {
+    consider(phase.reauthenticateBy, 'reauthenticate');
+    if (phase.endsBy) consider(phase.endsBy.at, 'end');
+  }
+  if (phase.childAgain) consider(phase.childAgain.at, 'ask for a child again');
   if (phase.awaited) consider(phase.awaited.until, 'forget a key exchange');
   if (leaves(phase, ctx)) consider(phase.since, 'redirect');
   consider(phase.rekeyAt, 'rekey the IKE SA');
@@ -78,10 +82,12 @@ function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'
   const intents: Intent[] = [];
   // RFC 5723 §6.2 and RFC 7296 §2.8.3: authenticating anew means a new IKE SA, by the client.
   if (phase.reauthenticateBy <= ctx.now) intents.push({ kind: 'deleteIke', why: 'authentication too old' });
+  else if (phase.endsBy && phase.endsBy.at <= ctx.now) intents.push({ kind: 'deleteIke', why: phase.endsBy.why });
   // A list that came after the session revokes it too: looked at whenever time does something to an SA.
   else if (isRevoked(sa, ctx)) intents.push({ kind: 'deleteIke', why: 'certificate revoked' });
   if (leaves(phase, ctx)) intents.push({ kind: 'redirect' });
   if (phase.rekeyAt <= ctx.now) intents.push({ kind: 'rekeyIke' });
+  if (phase.childAgain && phase.childAgain.at <= ctx.now) intents.push({ kind: 'newChild' });
   for (const child of phase.children) intents.push(...childIntents(child, ctx));
   if (isIdle(sa) && livenessAt(sa, ctx) <= ctx.now) intents.push({ kind: 'liveness' });
   const next = {
@@ -89,6 +95,7 @@ function mature(sa: InPhase<'established'>, ctx: Context): InPhase<'established'
     awaited: phase.awaited && phase.awaited.until <= ctx.now ? undefined : phase.awaited,
     // What was begun is not due any more; a refusal sets a new instant.
     rekeyAt: phase.rekeyAt <= ctx.now ? NEVER : phase.rekeyAt,
+    childAgain: phase.childAgain && phase.childAgain.at <= ctx.now ? { ...phase.childAgain, at: NEVER } : phase.childAgain,
     children: phase.children.map((child) => begun(child, ctx)),
   };
   return wanting({ ...sa, phase: next }, ...intents);

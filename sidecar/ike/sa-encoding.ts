@@ -5,7 +5,7 @@ import { type Bytes, concat } from './wire/bytes.ts';
 import { decodeCbor, encodeCbor } from './wire/cbor.ts';
 
 /** Grows whenever the shape of an IkeSa changes. */
-export const SA_VERSION = 9;
+export const SA_VERSION = 10;
 
 export const encodeSa = (sa: IkeSa): Bytes => concat(Uint8Array.of(SA_VERSION), encodeCbor(sa));
 

@@ -301,6 +301,10 @@ export interface Established extends Secured {
   readonly resumptionForm: ResumptionForm;
   /** What must be repeated to whoever counts the session's time and bytes (RFC 2866); inherited by resumptions. */
   readonly accounting: Accounting | undefined;
+  /** It ends then with a DELETE, if its peer has not ended it: for another reason than that its credentials are old. */
+  readonly endsBy: { readonly at: Instant; readonly why: ClosedWhy } | undefined;
+  /** The peer had no time for a child that we asked for: when we ask again, and how often we have (RFC 7296 §2.25). */
+  readonly childAgain: { readonly at: Instant; readonly tries: number } | undefined;
   /** The peer's CREATE_CHILD_SA that is not complete yet. */
   readonly awaited: Awaited | undefined;
   /** Our exchange that waits for its response. */

@@ -21,6 +21,7 @@ export function inherit(heir: EstablishedSa, old: InPhase<'established'>): Estab
       ...heir.phase,
       children: [...heir.phase.children, ...old.phase.children],
       inner: old.phase.inner,
+      childAgain: old.phase.childAgain,
       wanted: [...heir.phase.wanted, ...wanted],
     },
   });

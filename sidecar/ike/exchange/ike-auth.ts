@@ -118,7 +118,9 @@ export function welcome(sa: InPhase<'halfOpen'>, who: Who, asked: AuthRequest, c
 
 /** RFC 5685 §6: both are authenticated; the SA has no child, and ends soon. */
 function sentElsewhere(sa: InPhase<'halfOpen'>, who: Who, to: Identity, ctx: Context): Reply {
-  const established = establish(sa, { ...who, mobility: undefined, reauthenticateBy: later(ctx.now, AWAY_MS) }, ctx);
+  const bare = establish(sa, { ...who, mobility: undefined }, ctx);
+  const endsBy = { at: later(ctx.now, AWAY_MS), why: 'redirected' } as const;
+  const established = { ...bare, phase: { ...bare.phase, endsBy } };
   const payloads = [{ kind: 'IDr', ...who.local } as const, ...who.proof, redirection(to)];
   return { sa: established, payloads, outputs: [redirected(to, sa)] };
 }
@@ -144,6 +146,8 @@ function establish(
       inner: [],
       replaces: replaced(sa),
       ticketId: undefined,
+      endsBy: undefined,
+      childAgain: undefined,
       awaited: undefined,
       exchange: undefined,
       wanted: [],

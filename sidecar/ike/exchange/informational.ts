@@ -80,7 +80,8 @@ function endedByPeer(sa: InPhase<'established' | 'closing' | 'replaced'>, ctx: C
     inPhase(sa, 'established') && sa.phase.exchange?.kind === 'rekeyIke' && yieldTo(sa.phase.exchange.rival, sa, ctx);
   if (yielded) return yielded;
   revokeTicket(sa, ctx);
-  const outputs = phase.name === 'established' ? voidTicket(sa, 'the gateway deleted the IKE SA') : [];
+  // Where two rekeys met, the ticket is of the SA that stays.
+  const outputs = phase.name === 'established' && phase.endsBy?.why !== 'rekeyed' ? voidTicket(sa, 'the gateway deleted the IKE SA') : [];
   return { sa: undefined, outputs, closes: phase.name === 'replaced' ? 'rekeyed' : 'deleted by peer' };
 }
 
@@ -144,7 +145,7 @@ export function initiateRedirect(sa: InPhase<'established'>, ctx: Context): Step
 /** RFC 5685 §5: "it should allow sufficient time for the client". */
 const endingBy = (sa: InPhase<'established'>, at: Instant): InPhase<'established'> => ({
   ...sa,
-  phase: { ...sa.phase, reauthenticateBy: at < sa.phase.reauthenticateBy ? at : sa.phase.reauthenticateBy },
+  phase: { ...sa.phase, endsBy: { at, why: 'redirected' } },
 });
 
 /** Ends the IKE SA: its children stop at once, the SA itself when the peer has answered. */

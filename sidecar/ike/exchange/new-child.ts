@@ -12,16 +12,21 @@ import {
   type ChildRequest,
   otherGroup,
   refusedBy,
+  retryAt,
   wanting,
   withChildren,
 } from '../child-exchange.ts';
 import type { Context } from '../context.ts';
+import { findNotify } from '../first-exchange.ts';
 import { awaitFollowup, demandLink, initiateFollowup } from '../followup.ts';
 import type { InPhase, Intent, OwnExchange } from '../sa.ts';
 import type { Reply, Step } from '../step.ts';
 import { termsOf } from '../terms.ts';
 import { request as sendRequest } from '../window.ts';
-import { Exchange } from '../wire/registry.ts';
+import { Exchange, Notify } from '../wire/registry.ts';
+
+/** RFC 7296 §2.25: "over a period of several minutes". */
+const MAX_TRIES = 12;
 
 export function initiate(sa: InPhase<'established'>, { group }: Extract<Intent, { kind: 'newChild' }>, ctx: Context): Step {
   const offer = offerChild(sa, trafficOf(sa, ctx), { inAuth: false, ...(group ? { group } : {}) }, ctx);
@@ -48,7 +53,7 @@ export function conclude(
   const agreed = agreement(answer);
   if (!agreed) {
     const group = otherGroup(answer.notifies, offer.ke?.id, termsOf(sa, ctx).esp.keyExchange);
-    const next = group === undefined ? sa : wanting(sa, { kind: 'newChild', group });
+    const next = group === undefined ? again(sa, answer, ctx) : wanting(sa, { kind: 'newChild', group });
     return { sa: next, outputs: [refusedBy(sa, answer.notifies)] };
   }
   const made = concludeChild(offer, agreed, { ni: offer.nonce, nr: agreed.nonce.data }, ctx);
@@ -58,6 +63,13 @@ export function conclude(
     return initiateFollowup(sa, { of, pending, secrets: [], link: demandLink(answer.notifies) }, ctx);
   }
   const child = madeChild(sa, made, [], ctx);
-  const next = withChildren(sa, [...sa.phase.children, child]);
+  const next = withChildren({ ...sa, phase: { ...sa.phase, childAgain: undefined } }, [...sa.phase.children, child]);
   return { sa: next, outputs: install(next, child) };
+}
+
+/** RFC 7296 §2.25: TEMPORARY_FAILURE is no answer for ever. */
+function again(sa: InPhase<'established'>, { notifies }: ChildAnswer, ctx: Context): InPhase<'established'> {
+  const tries = (sa.phase.childAgain?.tries ?? 0) + 1;
+  const isBusy = findNotify(notifies, Notify.TEMPORARY_FAILURE) !== undefined && tries < MAX_TRIES;
+  return { ...sa, phase: { ...sa.phase, childAgain: isBusy ? { at: retryAt(ctx), tries } : undefined } };
 }

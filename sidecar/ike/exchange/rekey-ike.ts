@@ -20,6 +20,8 @@ import {
   type IkeSa,
   type InPhase,
   type Intent,
+  inPhase,
+  later,
   NEVER,
   type OwnExchange,
   ownSpi,
@@ -130,8 +132,18 @@ export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer:
   // RFC 7296 §2.8.2: the SA with the lowest nonce goes, by its maker; the other inherits the children.
   const lost = rival && equalBytes(lowerNonce(lowest, rival.lowestNonce), lowest) ? yieldTo(rival, sa, ctx) : undefined;
   if (lost) return { ...lost, born: [...lost.born, wanting(bare, { kind: 'deleteIke', why: 'rekeyed' })] };
-  return replace(sa, inherit(bare, sa), (heir) => keepTicket(heir, answer.notifies, ctx), ctx);
+  const won = replace(sa, inherit(bare, sa), (heir) => keepTicket(heir, answer.notifies, ctx), ctx);
+  return { ...won, born: [...(won.born ?? []), ...lostBy(rival, ctx)] };
 }
+
+/** The peer's SA that loses: its maker deletes it, and if that does not happen, we do. */
+function lostBy(rival: Rekeying['rival'], ctx: Context): IkeSa[] {
+  const loser = rival && ctx.find(rival.spi);
+  if (!loser || !inPhase(loser, 'established')) return [];
+  return [{ ...loser, phase: { ...loser.phase, endsBy: { at: later(ctx.now, LOSER_MS), why: 'rekeyed' } } }];
+}
+/** Longer than its maker needs in bad weather. */
+const LOSER_MS = 10_000;
 
 /** The last further key exchange of ours is done: the new SA takes over, and asks for the ticket that could not be given before. */
 export const complete = (sa: InPhase<'established'>, agreement: IkeAgreement, secrets: readonly Bytes[], ctx: Context): Step =>
@@ -185,7 +197,15 @@ function successor(
     ...{ suite, keys, rekeyAt: jittered(termsOf(sa, ctx).rekeyMs, ctx, NEVER), heardAt: ctx.now },
     // What the old keys came of is in the new ones.
     postQuantum: sa.phase.postQuantum || added,
-    ...{ children: [], inner: [], ticketId: undefined, awaited: undefined, exchange: undefined, wanted: [] },
+    ...{
+      children: [],
+      inner: [],
+      ticketId: undefined,
+      childAgain: undefined,
+      awaited: undefined,
+      exchange: undefined,
+      wanted: [],
+    },
   };
   return { role, spiI, spiR, path: sa.path, window: rekeyedWindow(), connection: sa.connection, phase };
 }

@@ -311,6 +311,8 @@ const established: Fields<Omit<Established, 'name'>> = {
   ticketId: maybe(blob(16, 16)),
   ...{ postQuantum: fc.boolean(), resumptionForm },
   accounting: maybe(record<Accounting>({ class: blob(), interimMs: maybe(fc.nat()) })),
+  endsBy: maybe(record<NonNullable<Established['endsBy']>>({ at: instant, why: fc.constantFrom('rekeyed', 'redirected') })),
+  childAgain: maybe(record<NonNullable<Established['childAgain']>>({ at: instant, tries: fc.nat(20) })),
   awaited: maybe(record<Awaited>({ ...followup, until: instant })),
   exchange: maybe(exchange),
   wanted: some(intent),

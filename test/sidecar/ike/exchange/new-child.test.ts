@@ -168,6 +168,26 @@ describe('a further child, the initiator', () => {
     }
   });
 
+  it('asks again after a while when the peer has no time, a dozen times at most', () => {
+    const { subject, peer, ask } = client();
+    let request = ask();
+    for (let tries = 1; tries < 12; tries++) {
+      assert.deepEqual(peer.answer(request ?? peer.header(0), [notify(Notify.TEMPORARY_FAILURE)]), []);
+      assert.deepEqual(subject.pass(9_000), []);
+      request = peer.hear(subject.pass(11_000))[0];
+      assert.deepEqual(kinds(request), ['SA', 'NONCE', 'TSi', 'TSr']);
+    }
+    assert.deepEqual(peer.answer(request ?? peer.header(0), [notify(Notify.TEMPORARY_FAILURE)]), []);
+    assert.deepEqual([subject.pass(11_000), subject.session().children.length], [[], 1]);
+  });
+
+  it('has it when the peer finds the time, and asks no more', () => {
+    const { subject, peer, ask } = client();
+    peer.answer(ask() ?? peer.header(0), [notify(Notify.TEMPORARY_FAILURE)]);
+    answerChild(peer, peer.hear(subject.pass(20_000))[0], { groups: [Ke.NONE] });
+    assert.deepEqual([subject.session().children.length, subject.pass(8_000)], [2, []]);
+  });
+
   for (const [what, change] of [
     [
       'selectors beyond the offer',

@@ -305,6 +305,19 @@ describe('both sides at once (RFC 7296 §2.8.2)', () => {
     assert.deepEqual(gateway.phases(), ['established']);
   });
 
+  it('the one that loses is deleted by us when its maker does not do it', () => {
+    const { gateway, theirs } = collision(nonce(0x01), nonce(0x80));
+    const loser = () => gateway.sessions().some(({ spiI }) => spiI === MINE);
+    gateway.pass(9_000);
+    assert.ok(loser());
+    gateway.pass(1_500);
+    assert.ok(!gateway.sessions().some(({ spiI, phase }) => spiI === MINE && phase === 'established'));
+    assert.ok(alive(theirs));
+    gateway.pass(60_000);
+    assert.ok(!loser());
+    assert.deepEqual([gateway.session().children.length, gateway.session().inner.length], [1, 1]);
+  });
+
   it('with the lowest nonce in our exchange, the one of the peer inherits, and we delete the one that we made', () => {
     const { gateway, peer, inner, mine, theirs, sent, families } = collision(nonce(0xff), nonce(0));
     assert.deepEqual(peer.hear(sent), [], 'the old SA is the peer’s to delete');

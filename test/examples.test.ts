@@ -11,6 +11,7 @@ import { gatewayConfig } from '../operator/plan/gateway-config.ts';
 import { credentials } from '../operator/plan/manifests/credentials.ts';
 import { parseEapUsers } from '../sidecar/contract/eap-users.ts';
 import { encodeGatewayConfig, parseGatewayConfig } from '../sidecar/contract/gateway-yaml.ts';
+import { parsePostQuantumKeys } from '../sidecar/contract/post-quantum-keys.ts';
 import { parsePreSharedKeys } from '../sidecar/contract/pre-shared-keys.ts';
 import { formatProblem, type Parsed } from '../sidecar/contract/problem.ts';
 import { parseRadiusSecrets } from '../sidecar/contract/radius-secrets.ts';
@@ -30,8 +31,10 @@ const sets: readonly (readonly [where: string, shown: readonly Shown[]])[] = [
   ...globSync('examples/*/', { cwd: root }).map(
     (folder) => [folder, globSync(`${folder}/*.yaml`, { cwd: root }).flatMap((file) => manifests(read(file)))] as const,
   ),
-  ...[...read('docs/authentication.md').matchAll(/## ([^\n]+)\n(?:(?!\n## ).)*?```yaml\n(.*?)```/gs)].map(
-    ([, title, text]) => [`docs/authentication.md: ${title}`, manifests(text ?? '')] as const,
+  ...['docs/authentication.md', 'docs/post-quantum.md'].flatMap((file) =>
+    [...read(file).matchAll(/## ([^\n]+)\n(?:(?!\n## ).)*?```yaml\n(.*?)```/gs)].map(
+      ([, title, text]) => [`${file}: ${title}`, manifests(text ?? '')] as const,
+    ),
   ),
 ];
 
@@ -42,6 +45,7 @@ describe('what the documentation shows', () => {
       [
         ...['Certificates, with cert-manager', 'Old clients', 'Pre-shared keys', 'RADIUS', 'Rules'].map(named),
         named('Users with passwords (EAP)'),
+        'docs/post-quantum.md: Gateways',
         ...['examples/certificates', 'examples/eap', 'examples/quickstart', 'examples/radius'],
       ].toSorted(),
     );
@@ -59,11 +63,12 @@ describe('what the documentation shows', () => {
 
     it(`${where} has good credentials in the Secrets that it shows`, () => {
       for (const { spec } of gateways(where, shown)) {
-        const { psk, eap, radius } = spec.authentication;
+        const { psk, eap, radius, ppk } = spec.authentication;
         const of = (name: string | undefined) => filesOf(shown, name);
         for (const parsed of [
           parsePreSharedKeys(of(psk?.secretRef.name)),
           parseEapUsers(of(eap?.secretRef.name)),
+          parsePostQuantumKeys(of(ppk?.secretRef.name)),
           parseRadiusSecrets(of(radius?.servers[0]?.secretRef.name)),
         ]) {
           assert.deepEqual(problems(parsed), []);

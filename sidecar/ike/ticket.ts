@@ -121,7 +121,7 @@ export function refusalByPolicy(
 ): TicketRefusal | undefined {
   const { config, credentials } = policy;
   if (!config.tickets.enabled) return 'disabled';
-  if (config.ike.postQuantum === 'required' && !state.postQuantum) return 'policy';
+  if ((config.ike.postQuantum === 'required' || config.ike.ppk === 'required') && !state.postQuantum) return 'policy';
   // RFC 5723 §9.8: a list of identities whose tickets are void.
   const who = state.authenticated ?? state.idI;
   if (config.tickets.revokedIdentities.some((id) => sameIdentity(id, who) || sameIdentity(id, state.idI)))

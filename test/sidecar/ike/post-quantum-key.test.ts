@@ -164,7 +164,9 @@ describe('a policy that demands keys which are safe from quantum computers', () 
     const subject = gateway();
     const peer = Peer.towards(subject);
     const held = ticketIn(peer, connect(peer));
-    configure(subject, policy({ config: config({ ike: { postQuantum: 'required' } }), credentials }));
-    assert.deepEqual(notifies(ikeSessionResume(Peer.towards(subject, { seed: 300 }), held)), [Notify.TICKET_NACK]);
+    for (const ike of [{ postQuantum: 'required' }, { ppk: 'required' }] as const) {
+      configure(subject, policy({ config: config({ ike }), credentials }));
+      assert.deepEqual(notifies(ikeSessionResume(Peer.towards(subject, { seed: 300 }), held)), [Notify.TICKET_NACK]);
+    }
   });
 });

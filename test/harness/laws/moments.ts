@@ -6,8 +6,9 @@ import { decodeSa, encodeSa } from '../../../sidecar/ike/sa-encoding.ts';
 import { SaTable } from '../../../sidecar/ike/sa-table.ts';
 import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
 import { Ke } from '../../../sidecar/ike/wire/registry.ts';
-import { AEAD, config, connection, EAP_CONNECTION, eapRule, policy } from '../policy.ts';
+import { AEAD, CERTIFICATE_RULE, config, connection, EAP_CONNECTION, eapRule, policy } from '../policy.ts';
 import { type Node, World } from '../world.ts';
+import { alice, credentials, root } from './certificates.ts';
 import { type Overheard, overhear } from './overheard.ts';
 
 /** All that a gateway or a client had in its table at some moment. */
@@ -40,6 +41,7 @@ export function harvest(): Harvest {
     run(['client'], 'rekeyIke', { additionalKeyExchange: [Ke.ML_KEM_512] }),
     resumption(),
     eap(),
+    certificates(),
   ];
   const moments = new Map<string, Moment>();
   for (const one of runs) for (const moment of one.moments) if (!moments.has(moment.name)) moments.set(moment.name, moment);
@@ -58,6 +60,8 @@ export function nameOf(sa: IkeSa): string {
   if (phase.name === 'established' && phase.exchange) words.push(phase.exchange.kind);
   if (phase.name === 'established' && phase.exchange && 'rival' in phase.exchange && phase.exchange.rival) words.push('rival');
   if (phase.name === 'established' && phase.children.some(({ replacedUntil }) => replacedUntil)) words.push('replaced child');
+  if (client?.authentication.method === 'certificate' || ('credential' in phase && phase.credential.certificate))
+    words.push('certificate');
   if (window.fragments) words.push('fragment');
   return words.join(' ');
 }
@@ -108,23 +112,37 @@ function resumption(): Run {
 }
 
 /** Everything that the gateways of the laws are in force with. */
-export const inForce = () => policy({ config: config({ authentication: [...DEFAULT_RULES, eapRule()] }) });
+export const inForce = () =>
+  policy({ config: config({ authentication: [...DEFAULT_RULES, eapRule(), CERTIFICATE_RULE] }), credentials });
 
 function eap(): Run {
   const begun = begin();
   const { world, pod } = begun;
   world.do(pod, { type: 'configure', policy: inForce() });
-  world.do(world.client('another', '192.0.2.2'), {
-    type: 'connect',
-    connection: connection({
-      ...EAP_CONNECTION,
-      path: { local: '192.0.2.2:500', remote: '198.51.100.1:500' },
-      natPath: { local: '192.0.2.2:4500', remote: '198.51.100.1:4500' },
-    }),
-    ticket: undefined,
-  });
+  another(world, EAP_CONNECTION);
   world.run(60_000);
   return begun;
+}
+
+/** Both prove themselves by signatures, and rekey. */
+function certificates(): Run {
+  const begun = begin();
+  const { world, pod } = begun;
+  world.do(pod, { type: 'configure', policy: inForce() });
+  const authentication = { method: 'certificate', chain: [alice.der], privateKey: alice.pkcs8 } as const;
+  const client = another(world, { authentication, trust: { anchors: [root.issued.der], lists: [] } });
+  world.run(20);
+  want(world, client, 'rekeyChild');
+  world.run(60_000);
+  return begun;
+}
+
+function another(world: World, part: Parameters<typeof connection>[0]): Node {
+  const client = world.client('another', '192.0.2.2');
+  const path = { local: '192.0.2.2:500', remote: '198.51.100.1:500' };
+  const natPath = { local: '192.0.2.2:4500', remote: '198.51.100.1:4500' };
+  world.do(client, { type: 'connect', connection: connection({ ...part, path, natPath }), ticket: undefined });
+  return client;
 }
 
 function want(world: World, node: Node, kind: Name): void {

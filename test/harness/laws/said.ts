@@ -1,13 +1,15 @@
 /** What a peer with the right keys might say: what an honest one would, with something wrong in it; and anything else that is well-formed. */
 import fc from 'fast-check';
-import { resumptionAuth, sharedKeyAuth } from '../../../sidecar/ike/auth.ts';
+import { resumptionAuth, sharedKeyAuth, signedOctets } from '../../../sidecar/ike/auth.ts';
 import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';
 import { type Identity, type IkeSa, type InPhase, inPhase } from '../../../sidecar/ike/sa.ts';
-import type { Payload } from '../../../sidecar/ike/wire/payload.ts';
-import { Exchange } from '../../../sidecar/ike/wire/registry.ts';
+import { signAuth } from '../../../sidecar/ike/signature-auth.ts';
+import type { Payload, PayloadOf } from '../../../sidecar/ike/wire/payload.ts';
+import { AuthMethod, Exchange } from '../../../sidecar/ike/wire/registry.ts';
 import { payload } from '../arbitrary-payload.ts';
 import { MSK } from '../eap-script.ts';
 import { ALICE, GATEWAY, PSK } from '../policy.ts';
+import { alice } from './certificates.ts';
 import type { Overheard } from './overheard.ts';
 
 export interface Said {
@@ -116,8 +118,15 @@ const ctx = { crypto: cryptography('auto') };
 /** The AUTH that this handshake needs, from whoever knows the key. */
 function proven(one: Payload, sa: IkeSa): Payload {
   if (one.kind !== 'AUTH' || !inPhase(sa, 'halfOpen', 'authSent', 'eapProven', 'eapAuthSent')) return one;
+  if (one.method === AuthMethod.DIGITAL_SIGNATURE && inPhase(sa, 'halfOpen')) return signed(one, sa);
   const [side, identity] = sa.role === 'responder' ? (['initiator', ALICE] as const) : (['responder', GATEWAY] as const);
   return { ...one, data: proofOf(sa, side, identity) };
+}
+
+/** By the key of the certificate that comes with it. */
+function signed(one: PayloadOf<'AUTH'>, { phase }: InPhase<'halfOpen'>): Payload {
+  const key = ctx.crypto.signatures.privateKey(alice.pkcs8);
+  return (key && signAuth(signedOctets(phase, 'initiator', ALICE, ctx), key, [5])) ?? one;
 }
 
 type Proving = InPhase<'halfOpen' | 'authSent' | 'eapProven' | 'eapAuthSent'>;

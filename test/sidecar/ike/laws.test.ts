@@ -49,7 +49,13 @@ describe('the moments that the laws begin from', () => {
       );
     for (const exchange of ['newChild', 'rekeyChild', 'rekeyIke', 'deleteChild', 'liveness'])
       for (const side of ['client', 'gateway']) assert(names.includes(`${side} established ${exchange}`), `${side} ${exchange}`);
-    for (const name of ['client established rekeyIke rival', 'gateway halfOpen resumed', 'client authSent fragment'])
+    for (const name of [
+      'client established rekeyIke rival',
+      'gateway halfOpen resumed',
+      'client authSent fragment',
+      'gateway established certificate',
+      'client authSent certificate',
+    ])
       assert(names.includes(name), name);
   });
 });

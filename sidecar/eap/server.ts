@@ -84,7 +84,7 @@ export class EapServer implements EapSpeaker {
     const conversation = new ServerConversation(method);
     this.#makeRoom();
     this.#conversations.set(question.conversation, conversation);
-    return conversation.begin(!namesSomebody(question.claimed));
+    return conversation.begin(!namesUser(question.claimed));
   }
 
   /** Whoever began first goes first: most likely it is somebody who will not go on. */
@@ -99,8 +99,11 @@ export class EapServer implements EapSpeaker {
   }
 }
 
-/** RFC 7296 §3.16: "the responder SHOULD NOT send EAP Identity requests", since IDi names the peer. Windows names its address there, and waits for the request. */
-const namesSomebody = ({ idType }: Identity): boolean => idType === IdType.ID_FQDN || idType === IdType.ID_RFC822_ADDR;
+/**
+ * RFC 7296 §3.16: "the responder SHOULD NOT send EAP Identity requests", since IDi names the peer. A mail address names a user. Windows
+ * names its address there, others their device, and say who their user is when they are asked (`eap_id` of strongSwan).
+ */
+const namesUser = ({ idType }: Identity): boolean => idType === IdType.ID_RFC822_ADDR;
 
 /** What is wrong, where there is no such method. */
 function methodFor({ method, name, claimed }: EapQuestion, { credentials, random, now }: EapServerParts): ServerMethod | string {

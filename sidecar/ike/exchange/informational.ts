@@ -81,7 +81,8 @@ function endedByPeer(sa: InPhase<'established' | 'closing' | 'replaced'>, ctx: C
   if (yielded) return yielded;
   revokeTicket(sa, ctx);
   // Where two rekeys met, the ticket is of the SA that stays.
-  const outputs = phase.name === 'established' && phase.endsBy?.why !== 'rekeyed' ? voidTicket(sa, 'the gateway deleted the IKE SA') : [];
+  const outputs =
+    phase.name === 'established' && phase.endsBy?.why !== 'rekeyed' ? voidTicket(sa, 'the gateway deleted the IKE SA') : [];
   return { sa: undefined, outputs, closes: phase.name === 'replaced' ? 'rekeyed' : 'deleted by peer' };
 }
 

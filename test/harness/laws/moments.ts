@@ -4,9 +4,9 @@ import { DEFAULT_RULES } from '../../../sidecar/contract/authentication-yaml.ts'
 import { type IkeSa, type InPhase, type Intent, inPhase, ownSpi } from '../../../sidecar/ike/sa.ts';
 import { decodeSa, encodeSa } from '../../../sidecar/ike/sa-encoding.ts';
 import { SaTable } from '../../../sidecar/ike/sa-table.ts';
-import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
+import { type Bytes, utf8 } from '../../../sidecar/ike/wire/bytes.ts';
 import { Ke } from '../../../sidecar/ike/wire/registry.ts';
-import { AEAD, CERTIFICATE_RULE, config, connection, EAP_CONNECTION, eapRule, policy } from '../policy.ts';
+import { AEAD, CERTIFICATE_RULE, config, connection, EAP_CONNECTION, ESP, eapRule, policy } from '../policy.ts';
 import { type Node, World } from '../world.ts';
 import { alice, credentials, root } from './certificates.ts';
 import { type Overheard, overhear } from './overheard.ts';
@@ -38,7 +38,9 @@ export function harvest(): Harvest {
     ...INTENTS.flatMap((name) => [run(['client'], name), run(['gateway'], name)]),
     ...(['rekeyChild', 'rekeyIke', 'deleteChild', 'newChild'] as const).map((name) => run(['client', 'gateway'], name)),
     run(['client'], 'liveness', { fragmentBytes: 256 }),
-    run(['client'], 'rekeyIke', { additionalKeyExchange: [Ke.ML_KEM_512] }),
+    run(['client'], 'rekeyIke', { additionalKeyExchange: [Ke.ML_KEM_512], seed: 8 }),
+    run(['gateway'], 'rekeyChild', { additionalKeyExchange: [Ke.ML_KEM_512], ppk: true, seed: 9 }),
+    run(['client', 'gateway'], 'rekeyIke', { additionalKeyExchange: [Ke.ML_KEM_512], ppk: true, seed: 10 }),
     resumption(),
     eap(),
     certificates(),
@@ -57,6 +59,9 @@ export function nameOf(sa: IkeSa): string {
   const { phase, window, connection: client } = sa;
   const words = [client ? 'client' : 'gateway', phase.name];
   if ('resumed' in phase && phase.resumed) words.push('resumed');
+  if ('pending' in phase && phase.pending.length > 0) words.push('pending');
+  if ('ppk' in phase && phase.ppk) words.push('ppk');
+  if (phase.name === 'established' && phase.awaited) words.push('awaited');
   if (phase.name === 'established' && phase.exchange) words.push(phase.exchange.kind);
   if (phase.name === 'established' && phase.exchange && 'rival' in phase.exchange && phase.exchange.rival) words.push('rival');
   if (phase.name === 'established' && phase.children.some(({ replacedUntil }) => replacedUntil)) words.push('replaced child');
@@ -72,23 +77,40 @@ interface Run {
   readonly secured: IkeSa[];
 }
 
+const PPK = { id: utf8('laptop'), secret: utf8('32 bytes that only two should know'), required: false };
+
 interface Terms {
   readonly fragmentBytes?: number;
   readonly additionalKeyExchange?: readonly number[];
+  /** Both have a post-quantum pre-shared key. */
+  readonly ppk?: boolean;
+  /** SPIs of its own, since with ML-KEM its keys are others. */
+  readonly seed?: number;
 }
 
 function begin({
   fragmentBytes = 1_200,
   additionalKeyExchange = [],
+  ppk = false,
+  seed = 7,
 }: Terms = {}): Run & { readonly pod: Node; readonly client: Node } {
   const ike = { ...AEAD, additionalKeyExchange };
-  const world = new World(additionalKeyExchange.length > 0 ? 8 : 7); // SPIs of its own, since its keys are others
+  const esp = additionalKeyExchange.length > 0 ? { ...ESP, keyExchange: [Ke.CURVE25519], additionalKeyExchange } : ESP;
+  const credentials = ppk ? { hasPpks: true, ppk: () => PPK.secret } : {};
+  const world = new World(seed);
   const moments: Moment[] = [];
   const secured: IkeSa[] = [];
   world.table = () => new Watched(world, moments, secured);
   const [pod, client] = [world.pod(0), world.client('client')];
-  world.do(pod, { type: 'configure', policy: policy({ config: config({ ike: { fragmentBytes, algorithms: ike } }) }) });
-  world.do(client, { type: 'connect', connection: connection({ fragmentBytes, ike }), ticket: undefined });
+  world.do(pod, {
+    type: 'configure',
+    policy: policy({ config: config({ ike: { fragmentBytes, algorithms: ike }, esp: { algorithms: esp } }), credentials }),
+  });
+  world.do(client, {
+    type: 'connect',
+    connection: connection({ fragmentBytes, ike, esp, ppk: ppk ? PPK : undefined }),
+    ticket: undefined,
+  });
   world.run(20);
   return { world, moments, secured, pod, client };
 }

@@ -220,6 +220,8 @@ export interface VpnGatewaySpec {
     readonly revokeOnDelete: boolean;
     /** Accept the AUTH payload that libreswan 5 computes after a resumption, which departs from RFC 7296. It is as safe, since its key depends on both nonces and the identity must be the one in the ticket. */
     readonly acceptLibreswanAuth: boolean;
+    /** What becomes of resumptions by clients that do not ask about NATs (libreswan). Such a client sends ESP without UDP afterwards, which a data plane in user space cannot carry: refuse makes it authenticate in full, after which its traffic flows. */
+    readonly withoutNatDetection: 'accept' | 'refuse';
     /** Tickets of these clients are refused. */
     readonly revokedIdentities?: readonly string[];
     /** How many spent tickets each pod remembers. */

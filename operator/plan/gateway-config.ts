@@ -45,6 +45,7 @@ export function gatewayConfig(
       lifetimeMs: ticketLifetimeMs,
       revokeOnDelete: spec.tickets.revokeOnDelete,
       acceptLibreswanAuth: spec.tickets.acceptLibreswanAuth,
+      withoutNatDetection: spec.tickets.withoutNatDetection,
       revokedIdentities: (spec.tickets.revokedIdentities ?? []).map(parseIdentity),
       maxSpent: spec.tickets.maxSpent,
     },

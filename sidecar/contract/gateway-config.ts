@@ -86,6 +86,8 @@ export interface GatewayConfig {
     readonly revokeOnDelete: boolean;
     /** Accept libreswan's AUTH form after a resumption (prf(SK_p, first message) alone). */
     readonly acceptLibreswanAuth: boolean;
+    /** Resumptions on the port of plain IKE by clients that do not ask about NATs (libreswan), and so use ESP without UDP afterwards. */
+    readonly withoutNatDetection: 'accept' | 'refuse';
     readonly revokedIdentities: readonly Identity[];
     /** How many spent ticket ids are remembered. */
     readonly maxSpent: number;

@@ -94,6 +94,7 @@ const tickets = record<GatewayConfig['tickets']>({
   lifetimeMs: optional(duration(SECOND), HOUR, 'lifetime'),
   revokeOnDelete: optional(boolean, false),
   acceptLibreswanAuth: optional(boolean, true),
+  withoutNatDetection: optional(oneOf('accept', 'refuse'), 'accept'),
   revokedIdentities: optional(list(identity, { max: 10_000 }), []),
   maxSpent: optional(count, 100_000),
 });

@@ -97,6 +97,7 @@ export function config(part: Part<GatewayConfig> = {}): GatewayConfig {
         lifetimeMs: HOUR,
         revokeOnDelete: false,
         acceptLibreswanAuth: true,
+        withoutNatDetection: 'accept',
         revokedIdentities: [],
         maxSpent: 1_000,
       },

@@ -7,6 +7,7 @@
  */
 import type { Connection, HeldTicket } from '../connection.ts';
 import type { Context } from '../context.ts';
+import { parseEndpoint } from '../endpoint.ts';
 import { ProtocolError } from '../error.ts';
 import { concludeKeyed, respondHalfOpen, sendFirst } from '../first-agreement.ts';
 import {
@@ -64,11 +65,20 @@ export function respond(message: Message, datagram: Bytes, path: Path, ctx: Cont
   if (elsewhere) return elsewhere;
   admit(path, ctx);
   const opened = redeem(ticket.data, ctx);
+  if (!opened.refused && leadsToPlainEsp(notifies, path, ctx))
+    return refuse({ refused: 'policy', keyId: opened.keyId }, message, path);
   if (opened.refused) return refuse(opened, message, path);
   const { suite, skD } = opened.state; // RFC 5723 §5: algorithms and SK_d from the ticket
   const agreement = { suite, additional: [], secret: { from: 'resumption', oldD: skD }, resumed: opened.state } as const;
   const accepted = respondHalfOpen({ message, datagram, nonce: nonce.data, notifies }, path, agreement, [], ctx);
   return { ...accepted, outputs: [...accepted.outputs, event({ name: 'ticket-opened', keyId: opened.keyId, path })] };
+}
+
+/** RFC 7296 §2.23: who does not ask about NATs uses protocol 50, which not every data plane carries. On port 4500 it is UDP all the same. */
+function leadsToPlainEsp(notifies: Notifies, path: Path, ctx: Context): boolean {
+  const { tickets, listen } = inForce(ctx).config;
+  if (tickets.withoutNatDetection === 'accept' || supportsNatTraversal(notifies)) return false;
+  return parseEndpoint(path.local).port !== listen.natPort;
 }
 
 function redeem(ticket: Bytes, ctx: Context): OpenedTicket {

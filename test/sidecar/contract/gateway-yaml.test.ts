@@ -261,6 +261,7 @@ const config = (): fc.Arbitrary<GatewayConfig> =>
       lifetimeMs: ms(1_000, 10 ** 9),
       revokeOnDelete: fc.boolean(),
       acceptLibreswanAuth: fc.boolean(),
+      withoutNatDetection: fc.constantFrom('accept', 'refuse'),
       revokedIdentities: fc.array(object({ idType: fc.nat(255), data: fc.uint8Array({ maxLength: 40 }) }), { maxLength: 4 }),
       maxSpent: fc.nat(10_000),
     }),

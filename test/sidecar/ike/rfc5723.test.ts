@@ -921,6 +921,19 @@ describe('libreswan’s form of AUTH after a resumption', () => {
     assert.ok(payload(resume(anew(gateway, 301), held), 'AUTH'));
   });
 
+  it('comes without NAT detection, for which its ticket is refused where the gateway says so, and is still good', () => {
+    const { gateway, held } = joined({ config: config({ tickets: { withoutNatDetection: 'refuse' } }) });
+    const bare = { change: (all: readonly Payload[]) => all.slice(0, 2) };
+    const answer = ikeSessionResume(anew(gateway), held, bare);
+    assert.deepEqual([notifies(answer), payload(answer, 'NONCE')], [[Notify.TICKET_NACK], undefined]);
+    assert.deepEqual(gateway.named('ticket-refused').at(-1)?.reason, 'policy');
+    // In UDP all the same: the port says it.
+    const onNatPort = anew(gateway, 301);
+    onNatPort.path = NAT_PATH;
+    assert.ok(payload(ikeSessionResume(onNatPort, held, bare), 'NONCE'));
+    assert.ok(payload(resume(anew(gateway, 302), held), 'AUTH'));
+  });
+
   it('is no proof in a full exchange, nor by the wrong identity', () => {
     const gateway = gatewayOf();
     const peer = Peer.towards(gateway);

@@ -156,8 +156,9 @@ describe('a policy that demands keys which are safe from quantum computers', () 
   it('prefers ML-KEM to the group that it likes best, whatever it demands', () => {
     const offers = offering(offer(1, 256, Ke.CURVE25519), offer(2, 256, Ke.ECP_256, Ke.ML_KEM_768));
     const open = gateway({ ike: { algorithms } });
-    const answer = ikeSaInit(Peer.towards(open), { group: Ke.ECP_256, change: offers });
-    assert.equal(chosenOf(answer), 2);
+    assert.equal(chosenOf(ikeSaInit(Peer.towards(open), { group: Ke.ECP_256, change: offers })), 2);
+    const other = ikeSaInit(Peer.towards(open, { seed: 300 }), { change: offers });
+    assert.deepEqual(notifies(other), [Notify.INVALID_KE_PAYLOAD]);
   });
 
   it('refuses the ticket of a session that was not', () => {

@@ -2,6 +2,7 @@
 import type { AuthenticationRule } from '../contract/authentication.ts';
 import { libreswanResumptionAuth, proves, resumptionAuth, sharedKeyAuth, signedOctets } from './auth.ts';
 import { ruleAnew, rulesFor } from './authentication-rule.ts';
+import { canonical } from './canonical-identity.ts';
 import { certificatePayloads, presented } from './certificate-payloads.ts';
 import type { Context, OwnCertificate } from './context.ts';
 import type { PublicKey } from './crypto/signature.ts';
@@ -84,10 +85,12 @@ function authenticateCertificate(phase: HalfOpen, { idI: remote, cert, auth }: P
   if (!proven) throw failed('a wrong signature');
   const rule = rules.find(({ authorities }) => authorities.length === 0 || authorities.includes(verdict.anchor));
   if (!rule) throw failed('no rule for this certificate');
-  const full = anew(phase, remote, rule, ctx);
+  // The certificate is of the name in any spelling; policy and sessions go by one.
+  const full = anew(phase, canonical(remote), rule, ctx);
+  const claimed = sameIdentity(remote, full.remote) ? undefined : { idType: remote.idType, data: remote.data.slice() };
   return {
     ...full,
-    credential: { ...SHARED_KEY, method: auth.method, certificate: certificateOf(verdict), rule: rule.name },
+    credential: { ...SHARED_KEY, method: auth.method, certificate: certificateOf(verdict), claimed, rule: rule.name },
     // A session that outlived the certificate would be one of nobody.
     reauthenticateBy: earlier(full.reauthenticateBy, verdict.notAfter),
     proof: proveByCertificate(phase, own, ctx),

@@ -5,9 +5,11 @@
  *
  * XChaCha20-Poly1305 under the ring's subkey for tickets; the first twelve bytes are additional data.
  */
+
 import type { GatewayConfig } from '../contract/gateway-config.ts';
 import type { KeyRing } from '../contract/key-ring.ts';
 import { ruleAnew } from './authentication-rule.ts';
+import { isSameName } from './canonical-identity.ts';
 import type { Context, Policy } from './context.ts';
 import type { Cryptography } from './crypto/cryptography.ts';
 import type { IkeSuite } from './crypto/suite.ts';
@@ -124,8 +126,7 @@ export function refusalByPolicy(
   if ((config.ike.postQuantum === 'required' || config.ike.ppk === 'required') && !state.postQuantum) return 'policy';
   // RFC 5723 §9.8: a list of identities whose tickets are void.
   const who = state.authenticated ?? state.idI;
-  if (config.tickets.revokedIdentities.some((id) => sameIdentity(id, who) || sameIdentity(id, state.idI)))
-    return 'revoked-identity';
+  if (config.tickets.revokedIdentities.some((id) => isSameName(id, who) || isSameName(id, state.idI))) return 'revoked-identity';
   // RFC 5723 §6.2: tickets end when credentials are invalidated: a PSK that is gone, or another one now.
   if (isPsk(state) && !isStill(state.psk, credentials.psk(who), crypto)) return 'revoked-identity';
   if (state.certificate && credentials.trust.revokes(state.certificate.chain, now)) return 'revoked-certificate';

@@ -12,7 +12,7 @@ import { AuthMethod, CertEncoding, Notify } from '../../../../sidecar/ike/wire/r
 import { Authority, type Issued, pem, purposes, YEAR_2030 } from '../../../harness/certificate-authority.ts';
 import { adding, type Change, ikeAuth, ikeSaInit, ikeSessionResume, ticketIn } from '../../../harness/handshake.ts';
 import { crypto, Peer, payload } from '../../../harness/peer.ts';
-import { ALICE, CERTIFICATE_RULE, config, connection, policy } from '../../../harness/policy.ts';
+import { ALICE, CERTIFICATE_RULE, config, connection, fqdn, policy } from '../../../harness/policy.ts';
 import { configure, gatewayOf, type Sent, Subject } from '../../../harness/subject.ts';
 
 const NOW = YEAR_2030 as Instant;
@@ -208,5 +208,36 @@ describe('certificates', () => {
     const { first, answer } = signed(gateway, alice);
     assert.equal(payload(first, 'CERTREQ'), undefined);
     assert.deepEqual(answer?.payloads, [notify(Notify.AUTHENTICATION_FAILED)]);
+  });
+});
+
+describe('one certificate', () => {
+  const phone = issuing.issue({ names: ['dns:phone.example.com', 'email:Alice@example.com'] });
+  const names = [fqdn('phone.example.com'), fqdn('PHONE.example.com'), fqdn('Phone.Example.COM')];
+
+  it('is one identity, however its name is spelled: each session takes the place of the one before', () => {
+    const gateway = gatewayWith(server, { uniqueness: 'replace' });
+    for (const local of names) meet(gateway, phone, { local });
+    assert.equal(gateway.sessions().length, 1);
+    assert.deepEqual(gateway.session().remote, fqdn('phone.example.com'));
+  });
+
+  it('resumes by the name that it gave, and not once the name is revoked in any spelling', () => {
+    const gateway = gatewayWith(server);
+    const [, local = ALICE] = names;
+    const client = meet(gateway, phone, { local });
+    const ticket = client.named('ticket').at(-1)?.ticket ?? assert.fail('no ticket');
+    assert.deepEqual(ticket.local, local);
+    const revoked = inForce();
+    const { tickets } = revoked.config;
+    const config = { ...revoked.config, tickets: { ...tickets, revokedIdentities: [fqdn('phone.EXAMPLE.com')] } };
+    const peer = Peer.towards(gateway, { seed: 900 });
+    assert.ok(payload(ikeSessionResume(peer, ticket), 'NONCE'));
+    assert.ok(payload(ikeAuth(peer, { identity: local }), 'AUTH'));
+    configure(gateway, { ...revoked, config });
+    const again = gateway.session();
+    assert.deepEqual(again.remote, fqdn('phone.example.com'));
+    const second = meet(gateway, phone, { local }).named('ticket').at(-1)?.ticket ?? assert.fail('no ticket');
+    assert.equal(payload(ikeSessionResume(Peer.towards(gateway, { seed: 901 }), second), 'NONCE'), undefined);
   });
 });

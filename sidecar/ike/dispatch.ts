@@ -40,8 +40,8 @@ type Responders = { readonly [P in PhaseName]?: { readonly [E in Exchange]?: Res
 /** Protected requests. */
 const responders: Responders = {
   halfOpen: { [Exchange.IKE_INTERMEDIATE]: ikeIntermediate.respond, [Exchange.IKE_AUTH]: afterKeyExchanges },
-  eapSent: { [Exchange.IKE_AUTH]: eapRelay.carry },
-  eapProven: { [Exchange.IKE_AUTH]: ikeAuth.respondProven },
+  eapSent: { [Exchange.IKE_AUTH]: eapRelay.carry, [Exchange.INFORMATIONAL]: informational.respondEarly },
+  eapProven: { [Exchange.IKE_AUTH]: ikeAuth.respondProven, [Exchange.INFORMATIONAL]: informational.respondEarly },
   established: {
     [Exchange.IKE_FOLLOWUP_KE]: ikeFollowupKe.respond,
     [Exchange.CREATE_CHILD_SA]: createChildSa.respond,

@@ -7,6 +7,7 @@
 import { uninstall } from '../child.ts';
 import { wanting } from '../child-exchange.ts';
 import type { Context } from '../context.ts';
+import { ProtocolError } from '../error.ts';
 import { findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { echoCookie2, locate, natQuestion, noticeNat } from '../mobike.ts';
 import { follow, REDIRECT_GRACE_MS, redirected, redirection, redirectTarget } from '../redirect.ts';
@@ -54,6 +55,16 @@ const leave = (sa: EstablishedSa): Step =>
   sa.connection?.tickets
     ? { sa: undefined, closes: 'redirected', outputs: [] }
     : { sa: wanting(sa, { kind: 'deleteIke' }), outputs: [] };
+
+/** RFC 7296 §2.21.2: whoever gives up authenticating says so in an exchange of its own. */
+export function respondEarly(sa: InPhase<'eapSent' | 'eapProven'>, payloads: readonly Payload[]): Reply {
+  const { deletes, notifies } = body(payloads);
+  const fatal = fatalNotify(notifies);
+  if (fatal) return { ...endedByError(sa, fatal), payloads: [] };
+  if (deletes.some(({ protocol }) => protocol === Protocol.IKE))
+    return { sa: undefined, closes: 'handshake failed', outputs: [], payloads: [] };
+  throw new ProtocolError('abort', Notify.INVALID_SYNTAX, 'INFORMATIONAL in the midst of EAP');
+}
 
 /** RFC 7296 §2.21.2, §2.21.3: with these the IKE SA is gone for the peer, without a Delete payload. */
 const fatalNotify = (notifies: Notifies): PayloadOf<'N'> | undefined =>

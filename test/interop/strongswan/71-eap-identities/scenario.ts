@@ -55,7 +55,7 @@ export const scenario: Scenario = {
       const [first, second] = said.map((line) => line.replace(/^\d+/, ''));
       assert.equal(first, second);
       // It goes by the Failure packet of MSCHAPv2, before EAP-Failure comes.
-      await gateway.logged({ event: 'closed', why: 'handshake failed' }, 2);
+      await gateway.logged({ event: 'closed', why: 'authentication failed' }, 2);
       assert.equal(gateway.log({ event: 'established' }).length, 3);
       await lab.eventually(async () => {
         const { sessions, halfOpen } = await gateway.status();

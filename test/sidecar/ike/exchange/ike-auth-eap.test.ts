@@ -281,6 +281,25 @@ describe('IKE_AUTH with EAP, the responder', () => {
     assert.deepEqual(say(peer, packet(1, 1))?.payloads, FAILED, 'a request of the peer');
   });
 
+  it('takes note of a peer that gives up in the midst, and of why', () => {
+    const gateway = eapGateway();
+    const peer = Peer.towards(gateway);
+    for (const [said, why] of [
+      [FAILED, 'authentication failed'],
+      [[{ kind: 'D', protocol: 1, spis: [] } as const], 'handshake failed'],
+    ] as const) {
+      begin(peer);
+      answer(peer);
+      // HDR, SK {N(AUTHENTICATION_FAILED)} or {D}  -->  <--  HDR, SK {}
+      assert.deepEqual(peer.request(Exchange.INFORMATIONAL, said)?.payloads, []);
+      assert.deepEqual([gateway.endings().at(-1), gateway.forgotten.at(-1)], [why, peer.spiR]);
+    }
+    assert.deepEqual(
+      gateway.named('refused').map(({ by, notify }) => [by, notify]),
+      [['peer', 'AUTHENTICATION_FAILED']],
+    );
+  });
+
   it('follows its peer to another port in the midst', () => {
     const gateway = eapGateway();
     const peer = Peer.towards(gateway);

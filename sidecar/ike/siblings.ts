@@ -3,7 +3,16 @@ import type { Context, Member } from './context.ts';
 import { ProtocolError } from './error.ts';
 import { ANSWER_MS, type Giving, HandOff, type Next, type Waiting } from './handoff.ts';
 import { LEASE_MS, LeaseExchange, type Telling } from './lease-exchange.ts';
-import { openAnswer, openQuestion, type PeerSealing, type Question, sealAnswer, sealQuestion } from './peer-channel.ts';
+import {
+  type Answer,
+  openAnswer,
+  openQuestion,
+  type PeerKeys,
+  type PeerSealing,
+  type Question,
+  sealAnswer,
+  sealQuestion,
+} from './peer-channel.ts';
 import { type IkeSa, type Instant, inPhase, later, type Path } from './sa.ts';
 import { ShortMemory } from './short-memory.ts';
 import { type Deadline, type DropReason, event, NOTHING, type Output, type Step } from './step.ts';
@@ -63,8 +72,8 @@ export class Siblings {
   readonly #superseded = new SupersededNews();
   /** By the name under which the shell answers. */
   readonly #inFlight = new Map<string, InFlight>();
-  /** By the nonce of the question. */
-  readonly #answers = new ShortMemory<Bytes>(MAX_ANSWERS, MAX_ANSWER_BYTES);
+  /** By the nonce of the question. Sealed each time: whoever asks again may have lost the key of the first time, which was revoked. */
+  readonly #answers = new ShortMemory<Answer>(MAX_ANSWERS, MAX_ANSWER_BYTES);
   #serial = 0;
   #toldAt = 0 as Instant;
   #tellAt: Instant | undefined;
@@ -138,12 +147,13 @@ export class Siblings {
     if (question.to !== channel.member.ordinal) throw ProtocolError.malformed('a question for another pod');
     // Recorded words, or a clock so wrong that neither leases nor tickets can be agreed on.
     if (Math.abs(ctx.now - question.at) > LEASE_MS) return only([dropped('out-of-window', 'a question of another time')]);
+    const seal = (answer: Answer): Bytes => sealAnswer(channel, question, channel.member.incarnation, answer);
     const nonce = hex(question.nonce);
     const known = this.#answers.get(nonce, ctx.now);
-    if (known) return only([{ type: 'answer', question: name, bytes: known }]);
+    if (known) return only([{ type: 'answer', question: name, bytes: seal(known) }]);
     const { answer, outputs, ends, tells = [] } = this.#answer(question, ctx);
-    const sealed = sealAnswer(channel, question, channel.member.incarnation, answer);
-    this.#answers.set(nonce, sealed, later(ctx.now, ANSWER_MS), sealed.length);
+    const sealed = seal(answer);
+    this.#answers.set(nonce, answer, later(ctx.now, ANSWER_MS), sealed.length);
     this.#pruneAt ??= later(ctx.now, PRUNE_MS);
     return { outputs: [{ type: 'answer', question: name, bytes: sealed }, ...outputs], ends, tells };
   }
@@ -154,8 +164,13 @@ export class Siblings {
     this.#inFlight.delete(name);
     const channel = this.#channel(ctx);
     if (!asked || !channel) return NOTHING_ANSWERED;
-    const { question, tries } = asked;
-    const answer = bytes === undefined ? undefined : openAnswer(channel, question, bytes).answer;
+    const answer = bytes === undefined ? undefined : opened(channel, asked.question, bytes);
+    if (!(answer instanceof ProtocolError)) return this.#conclude(asked, answer, channel, ctx);
+    const concluded = this.#conclude(asked, undefined, channel, ctx);
+    return { ...concluded, outputs: [dropped('malformed', answer.message), ...concluded.outputs] };
+  }
+
+  #conclude({ question, tries }: InFlight, answer: Answer | undefined, channel: Channel, ctx: Context): Answered {
     if (question.kind === 'fetch') {
       const { next, tell = [], ...taken } = this.#handOff.conclude(question, answer, channel, ctx);
       return { ...NOTHING_ANSWERED, ...taken, outputs: [...taken.outputs, ...this.#goOn(next, ctx), ...this.#tell(tell, ctx)] };
@@ -241,6 +256,16 @@ function triesOf(question: Question): number {
   if (question.kind === 'lease') return question.leases.some(({ oldSpi }) => oldSpi !== undefined) ? 2 : 1;
   if (question.kind === 'leases?') return question.after === undefined ? 1 : 3;
   return 2;
+}
+
+/** A key that is revoked opens nothing: what it sealed is as if nobody had answered, and whoever asked may ask again. */
+function opened(keys: PeerKeys, question: Question, bytes: Bytes): Answer | ProtocolError {
+  try {
+    return openAnswer(keys, question, bytes).answer;
+  } catch (error) {
+    if (error instanceof ProtocolError) return error;
+    throw error;
+  }
 }
 
 const dropped = (reason: DropReason, detail: string): Output => event({ name: 'dropped', reason, detail, path: undefined });

@@ -86,6 +86,7 @@ export class World {
   readonly #flows = new Map<string, Node>();
   /** Who asked: a pod that was restarted meanwhile gets no answer. */
   readonly #askers = new Map<string, { readonly node: Node; readonly question: string }>();
+  #asked = 0;
   #happenings: Happening[] = [];
   #seed: number;
 
@@ -141,9 +142,14 @@ export class World {
     this.#happenings.shift();
     this.now = Math.max(this.now, happening.at) as Instant;
     if (happening.is === 'arrival') this.#arrive(happening.datagram);
-    else if (happening.node.alive) this.do(happening.node, happening.input);
-    else if (happening.input.type === 'asked') this.#answer(happening.input.question, undefined);
+    else this.#hear(happening.node, happening.input);
     return true;
+  }
+
+  /** A pod that is dead, or has nothing to say to a question, answers so at once: the connection ends. */
+  #hear(node: Node, input: Input): void {
+    this.do(node, input);
+    if (input.type === 'asked' && this.#askers.has(input.question)) this.#answer(input.question, undefined);
   }
 
   #earliestDeadline(): { node: Node; at: Instant } | undefined {
@@ -193,7 +199,7 @@ export class World {
     const owner = this.nodes.get(`pod-${ordinal}`);
     if (!owner?.alive) this.#later(50, { is: 'words', node, input: { type: 'answered', question, bytes: undefined } });
     else {
-      const name = `${node.name} ${question} ${this.#askers.size}`;
+      const name = `${node.name} ${question} ${this.#asked++}`;
       this.#askers.set(name, { node, question });
       this.#later(this.words(), { is: 'words', node: owner, input: { type: 'asked', question: name, bytes } });
     }
@@ -201,6 +207,7 @@ export class World {
 
   #answer(name: string, bytes: Uint8Array | undefined): void {
     const asker = this.#askers.get(name);
+    this.#askers.delete(name);
     if (asker)
       this.#later(this.words(), { is: 'words', node: asker.node, input: { type: 'answered', question: asker.question, bytes } });
   }

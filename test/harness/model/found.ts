@@ -84,4 +84,13 @@ export const found: Readonly<Record<string, Schedule>> = {
       { ...connect, wait: 1 },
     ],
   },
+  'the key of an answer is revoked while it brings a session to another pod': {
+    setting: { ...plain, pods: 2, connected: true },
+    actions: [
+      { wait: 0, do: 'spread', how: 'one pod' },
+      { wait: 0, do: 'roam', client: 0 },
+      { wait: 2, do: 'revoke', what: 'key', client: 0 },
+      { ...still, wait: 4_000 },
+    ],
+  },
 };

@@ -187,7 +187,8 @@ describe('an answer that is lost', () => {
     authenticate(peer, pods.get(1));
     const question = only(pods.questions());
     const [lost, again] = [pods.ask(question), pods.ask({ ...question, question: 'asked again' })];
-    assert.deepEqual(again, lost);
+    const said = [lost, again].map((bytes) => openAnswer(keys, openQuestion(keys, question.bytes), bytes ?? EMPTY));
+    assert.deepEqual(said[1], said[0]);
     assert.equal(pods.get(0).endings().length, 1);
     assert.ok(payload(peer.hear(pods.answer(question, again))[0], 'AUTH'));
   });

@@ -6,7 +6,8 @@ import { Exchange, Notify, Protocol } from '../../../sidecar/ike/wire/registry.t
 import { createChild } from '../../harness/create-child-sa.ts';
 import { adding, connect, ikeSaInit, innerIn, resume, ticketIn } from '../../harness/handshake.ts';
 import { type Heard, NAT_PATH, notifyData, Peer, payload, requests } from '../../harness/peer.ts';
-import { Pods } from '../../harness/pods.ts';
+import { Pods, type Question } from '../../harness/pods.ts';
+import { config, policy, ring, ringKey } from '../../harness/policy.ts';
 
 const UPDATE = notify(Notify.UPDATE_SA_ADDRESSES);
 const elsewhere = (pod: number, host = 9) => ({ local: `10.0.0.${10 + pod}:4500`, remote: `203.0.113.${host}:4500` });
@@ -30,6 +31,20 @@ function joined(count = 2, seed = 100) {
     return peer.answer(asked as Heard, [notify(Notify.COOKIE2, notifyData(asked, Notify.COOKIE2))], { path });
   };
   return { pods, peer, answer, spiIn, ask, prove };
+}
+/** The client's request reaches pod 1; what that asks. */
+function asked(pods: Pods, peer: Peer): Question {
+  peer.subject = pods.get(1);
+  peer.send(peer.sealed(Exchange.INFORMATIONAL, []), elsewhere(1));
+  const [question, ...others] = pods.questions();
+  return question && others.length === 0 ? question : assert.fail(`${others.length} other questions`);
+}
+/** All keys are revoked at once, as far as this pod knows. */
+function revokeKeys(pods: Pods, ordinal: number): void {
+  const revoked = [{ id: ringKey(1, 'active').id, until: 1e15 }];
+  const changed = ring({ generation: 2, keys: [ringKey(2, 'active')], revoked });
+  const whole = config({ peers: { replicas: 2 }, ike: { deadPeerMs: 0 } });
+  pods.get(ordinal).do({ type: 'configure', policy: policy({ config: whole, ring: changed }) });
 }
 const installed = (pods: Pods, pod: number) => [...pods.get(pod).children.keys()];
 
@@ -137,6 +152,47 @@ describe('a session whose client reaches another pod', () => {
     assert.equal(pods.get(0).sessions().length, 0);
     assert.equal(peer.hear(pods.talk())[0]?.messageId, peer.next);
     assert.equal(pod.sessions().length, 1);
+  });
+
+  it('is not lost when the key that its answer was sealed with is revoked on the way: the question is put again, and answered by the new key', () => {
+    const { pods, peer } = joined();
+    const pod = pods.get(1);
+    const question = asked(pods, peer);
+    const late = pods.ask(question);
+    for (const ordinal of [0, 1]) revokeKeys(pods, ordinal);
+    assert.deepEqual(pods.answer(question, late), []);
+    assert.deepEqual([pod.phases(), pod.drops()], [[], ['malformed']], 'what a revoked key sealed says nothing');
+    assert.equal(peer.hear(pods.talk())[0]?.messageId, peer.next);
+    assert.deepEqual([pods.get(0).sessions().length, pod.sessions().length], [0, 1]);
+  });
+
+  it('is not lost either when its former pod hears of the new key a moment later: the client repeats its request', () => {
+    const { pods, peer } = joined();
+    const pod = pods.get(1);
+    const question = asked(pods, peer);
+    const late = pods.ask(question);
+    revokeKeys(pods, 1);
+    assert.deepEqual([pods.answer(question, late), pods.talk()], [[], []]);
+    assert.deepEqual(
+      pod.named('hand-off-failed').map(({ reason }) => reason),
+      ['silent'],
+    );
+    pods.pass(3_000);
+    revokeKeys(pods, 0);
+    peer.send(peer.sealed(Exchange.INFORMATIONAL, []), elsewhere(1));
+    assert.equal(peer.hear(pods.talk())[0]?.messageId, peer.next);
+    assert.deepEqual([pods.get(0).sessions().length, pod.sessions().length], [0, 1]);
+  });
+
+  it('stays where it is when the key is revoked while the question is on its way, and moves for the next one', () => {
+    const { pods, peer } = joined();
+    const question = asked(pods, peer);
+    for (const ordinal of [0, 1]) revokeKeys(pods, ordinal);
+    assert.equal(pods.ask(question), undefined);
+    assert.deepEqual([pods.get(0).sessions().length, pods.get(0).drops()], [1, ['malformed']]);
+    pods.answer(question, undefined);
+    assert.equal(peer.hear(pods.talk())[0]?.messageId, peer.next);
+    assert.deepEqual([pods.get(0).sessions().length, pods.get(1).sessions().length], [0, 1]);
   });
 
   it('takes our own unanswered request along', () => {

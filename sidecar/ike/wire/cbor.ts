@@ -21,9 +21,6 @@ export function encodeCbor<T>(value: T & PlainOf<T>): Bytes {
   return plainBytes(encode(value, { typeEncoders: { number: refuseNaN } }));
 }
 
-/** Of bytes that are known to be from `encodeCbor`, since they were sealed: it is not looked for a second spelling. @throws ProtocolError (malformed) */
-export const decodeSealedCbor = (bytes: Bytes): Plain => tryDecode(plainBytes(bytes));
-
 /** @throws ProtocolError (malformed) for anything that `encodeCbor` would not have written, and for what nests too deep. */
 export function decodeCbor(bytes: Bytes): Plain {
   const input = plainBytes(bytes);

@@ -27,34 +27,43 @@ const [runs, handshakes, window] = [Number(values.runs), Number(values.handshake
 
 const certificates = values.proof === 'certificate' ? makeCertificates() : undefined;
 
-const gateway = await GatewayProcess.start({
+const choice = {
   users: handshakes * (runs + 1),
   crypto: values.crypto,
   certificates: certificates?.gateway,
   node: values.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', values.profile],
-});
-const load = await Load.open(gateway.endpoint, window, { ...WITH_SHARED_KEY, proof: certificates?.clients ?? 'psk' });
-const measured: Record<'full' | 'resumed', Measured[]> = { full: [], resumed: [] };
+};
+const gateway = await GatewayProcess.start(choice);
+/** It has the same key ring, and never saw the sessions that come back to it: as after the death of a pod. */
+const other = await GatewayProcess.start({ ...choice, place: { address: '127.0.0.2', within: [] } });
+const manner = { ...WITH_SHARED_KEY, proof: certificates?.clients ?? 'psk' } as const;
+const load = await Load.open(gateway.endpoint, window, manner);
+const otherLoad = await Load.open(other.endpoint, window, manner);
+const measured: Record<'full' | 'resumed' | 'elsewhere', Measured[]> = { full: [], resumed: [], elsewhere: [] };
 const rss: { readonly sessions: number; readonly bytes: number }[] = [];
 
 try {
   for (let run = 0; run <= runs; run++) {
     const first = run * handshakes;
     certificates?.clients.prepare(first, handshakes);
-    const full = await measure(() => load.full(first, handshakes));
-    const resumed = await measure(() => load.resume(first, handshakes));
+    const full = await measure(gateway, () => load.full(first, handshakes));
+    const resumed = await measure(gateway, () => load.resume(first, handshakes));
+    for (const [user, held] of load.tickets) otherLoad.tickets.set(user, held);
+    const elsewhere = await measure(other, () => otherLoad.resume(first, handshakes));
     // The first round compiles the code and fills the pools; it is not counted.
     if (run === 0) continue;
     measured.full.push(full);
     measured.resumed.push(resumed);
+    measured.elsewhere.push(elsewhere);
     rss.push({ sessions: (run + 1) * handshakes, bytes: gateway.rssBytes() });
     process.stderr.write(
-      `run ${run} of ${runs}: ${Math.round(full.perSecond)} full, ${Math.round(resumed.perSecond)} resumed per second\n`,
+      `run ${run} of ${runs}: ${Math.round(full.perSecond)} full, ${Math.round(resumed.perSecond)} resumed, ${Math.round(elsewhere.perSecond)} resumed elsewhere per second\n`,
     );
   }
 } finally {
   load.close();
-  await gateway.stop();
+  otherLoad.close();
+  await Promise.all([gateway.stop(), other.stop()]);
 }
 
 const [cpu] = cpus();
@@ -63,7 +72,11 @@ machine   ${cpu?.model ?? 'unknown'}, ${cpus().length} cores; node ${process.ver
 load      ${handshakes} handshakes a run, ${window} under way at a time, ${runs} runs after one that is not counted; medians
 suite     AES-256-GCM, PRF-HMAC-SHA2-256, X25519; ${certificates ? 'ECDSA P-256 certificates under an intermediate' : 'PSK'}; one child, inner address and ticket each; crypto: ${values.crypto}
 `);
-printTable([row('full handshake (2 round trips)', measured.full), row('resumption (2 round trips)', measured.resumed)]);
+printTable([
+  row('full handshake', measured.full),
+  row('resumption while the session lives', measured.resumed),
+  row('resumption at another pod', measured.elsewhere),
+]);
 process.stdout.write(`
 memory    ${bytes(slope(rss))} of resident memory per established session (slope over the runs)
           ${bytes(await coreBytesPerSession(5_000))} of heap per established session in the core alone (5 000 sessions, after garbage collection)
@@ -75,15 +88,15 @@ interface Measured extends Counted {
   readonly clientUs: number;
 }
 
-async function measure(run: () => Promise<Counted>): Promise<Measured> {
-  const [began, gatewayBefore, clientBefore] = [performance.now(), gateway.cpuUs(), process.cpuUsage()];
+async function measure(at: GatewayProcess, run: () => Promise<Counted>): Promise<Measured> {
+  const [began, gatewayBefore, clientBefore] = [performance.now(), at.cpuUs(), process.cpuUsage()];
   const counted = await run();
   const seconds = (performance.now() - began) / 1_000;
   const client = process.cpuUsage(clientBefore);
   return {
     ...counted,
     perSecond: counted.done / seconds,
-    gatewayUs: (gateway.cpuUs() - gatewayBefore) / counted.done,
+    gatewayUs: (at.cpuUs() - gatewayBefore) / counted.done,
     clientUs: (client.user + client.system) / counted.done,
   };
 }

@@ -141,17 +141,7 @@ function hexOfPairs(bytes: Bytes): string {
 }
 
 /** @throws RangeError for anything but pairs of hexadecimal digits. */
-export const unhex: (text: string) => Bytes = 'fromHex' in Uint8Array ? nativeUnhex : unhexPairs;
-
-function nativeUnhex(text: string): Bytes {
-  try {
-    return (Uint8Array as unknown as { fromHex(text: string): Bytes }).fromHex(text);
-  } catch {
-    throw new RangeError('not pairs of hexadecimal digits');
-  }
-}
-
-function unhexPairs(text: string): Bytes {
+export function unhex(text: string): Bytes {
   const out = new Uint8Array(text.length >> 1);
   if (text.length % 2 !== 0) throw new RangeError('an odd number of hexadecimal digits');
   for (let i = 0; i < out.length; i++) out[i] = (digit(text.charCodeAt(2 * i)) << 4) | digit(text.charCodeAt(2 * i + 1));

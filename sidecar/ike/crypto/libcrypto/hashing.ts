@@ -1,4 +1,4 @@
-/** HMAC (RFC 2104) with one kept context for each hash. */
+/** Hashes and HMAC (RFC 2104) with one kept context for each. */
 import type { Bytes } from '../../wire/bytes.ts';
 import { hashing as nodeHashing } from '../openssl/hashing.ts';
 import type { Hash, Hashing } from '../provider.ts';
@@ -10,7 +10,31 @@ type Hmac = (key: Bytes, data: Bytes) => Bytes;
 /** HKDF stays with node:crypto, where it is one call; out of HMACs it takes twice as long. */
 export function hashing(library: Library): Hashing {
   const hmacs = hmacsOf(library);
-  return { ...nodeHashing, hmac: (hash, key, data) => hmacs[hash](key, data) };
+  const digest = digestsOf(library);
+  return {
+    ...nodeHashing,
+    sha1: digest('SHA1', 20),
+    sha256: digest('SHA256', 32),
+    hmac: (hash, key, data) => hmacs[hash](key, data),
+  };
+}
+
+function digestsOf(library: Library): (name: string, length: number) => (data: Bytes) => Bytes {
+  const find = library.func('void *', 'EVP_MD_fetch', ['void *', 'str', 'str']);
+  const newContext = library.func('void *', 'EVP_MD_CTX_new', []);
+  const init = library.func('int', 'EVP_DigestInit_ex2', ['void *', 'void *', 'void *']);
+  const update = library.func('int', 'EVP_DigestUpdate', ['void *', 'void *', 'size_t']);
+  const final = library.func('int', 'EVP_DigestFinal_ex', ['void *', 'void *', 'void *']);
+  return (name, length) => {
+    const [algorithm, context] = [there(name, find(null, name, null)), there('digest context', newContext())];
+    return (data) => {
+      const out = new Uint8Array(length);
+      done(init(context, algorithm, null), name);
+      done(update(context, data, data.length), name);
+      done(final(context, out, null), name);
+      return out;
+    };
+  };
 }
 
 function hmacsOf(library: Library): Readonly<Record<Hash, Hmac>> {

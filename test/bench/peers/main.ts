@@ -23,7 +23,8 @@ const EXIT_KILLED = 143;
 const INSIDE = join(import.meta.dirname, 'inside.ts');
 const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     runs: { type: 'string', default: '5' },
     handshakes: { type: 'string', default: '1000' },
@@ -31,6 +32,8 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: [] },
   },
 });
+/** `--only psk resumption` and `--only psk --only resumption` are the same. */
+const only = [...values.only, ...positionals];
 
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-bench-peers-'));
 try {
@@ -50,11 +53,11 @@ async function main(): Promise<number> {
     handshakes: whole('handshakes', values.handshakes, 100_000),
     window: whole('window', values.window, 1_000),
   };
-  planOf(values.only);
+  planOf(only);
   installTools(!existsSync(shimFile()));
   const roots = await prepareRoots(new Set(['strongswan', 'libreswan']));
   const order: Order = {
-    ...{ ...amount, roots: [...roots], versions: peerVersions(roots), shim: prepareShim(), folder, only: values.only },
+    ...{ ...amount, roots: [...roots], versions: peerVersions(roots), shim: prepareShim(), folder, only },
   };
   const argv = [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(order)];
   const inside = spawn('unshare', argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, PATH } });

@@ -1,8 +1,9 @@
 /** What AUTH payloads prove (RFC 7296 §2.15): what is signed, the proof by a pre-shared key, and after a resumption (RFC 5723 §4.3.3). */
 import { prfOf } from './algorithms.ts';
 import type { Context } from './context.ts';
+import type { FirstMessages } from './handshake-phase.ts';
 import { intAuth } from './intermediate-auth.ts';
-import type { FirstMessages, Identity, Secured } from './sa.ts';
+import type { Identity, Secured } from './sa.ts';
 import { encodeIdentity } from './wire/auth-payload.ts';
 import { type Bytes, concat, equalBytes, utf8, Writer } from './wire/bytes.ts';
 

@@ -2,7 +2,8 @@
 import type { AuthenticationRule } from '../contract/authentication.ts';
 import type { GatewayConfig } from '../contract/gateway-config.ts';
 import { matchesAny } from '../contract/identity-pattern.ts';
-import type { Credential, Identity, IkeSa } from './sa.ts';
+import type { Credential } from './established.ts';
+import type { Identity, IkeSa } from './sa.ts';
 import { isSignature } from './signature-auth.ts';
 import { AuthMethod } from './wire/registry.ts';
 

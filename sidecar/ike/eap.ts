@@ -2,7 +2,9 @@
  * EAP inside IKE_AUTH (RFC 7296 §2.16): the core carries packets between the peer and whoever speaks the method, and knows no method itself.
  * It asks with an Output and goes on with a later Input, so nothing here waits: a server that is slow or dead costs its own handshakes only.
  */
-import type { Identity, ProvenCertificate } from './sa.ts';
+
+import type { ProvenCertificate } from './established.ts';
+import type { Identity } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 
 /** For whoever speaks EAP: the authentication server behind a gateway (local methods or RADIUS), the supplicant of a client. */

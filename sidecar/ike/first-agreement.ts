@@ -14,9 +14,10 @@ import {
   natOf,
   pathAfterNatDetection,
 } from './first-exchange.ts';
+import type { InitSent, ResumeSent } from './handshake-phase.ts';
 import { agreesOnPpk } from './own-post-quantum-key.ts';
 import { isRedirectable } from './redirect.ts';
-import { type IkeSa, type InitSent, type InPhase, later, type Path, type ResumeSent } from './sa.ts';
+import { type IkeSa, type InPhase, later, type Path } from './sa.ts';
 import { hashesOf } from './signature-auth.ts';
 import { event, type Step, which } from './step.ts';
 import { inForce } from './terms.ts';

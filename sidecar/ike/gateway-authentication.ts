@@ -6,9 +6,10 @@ import { certificatePayloads, certificateRequest, presented } from './certificat
 import type { Connection } from './connection.ts';
 import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
+import type { AuthSent, EapAuthSent, EapTaken, Keyed } from './handshake-phase.ts';
 import type { Trust } from './pki/trust.ts';
 import { trustOfConnection } from './pki/trust-of-connection.ts';
-import { type AuthSent, type EapAuthSent, type EapTaken, type Identity, type Keyed, later } from './sa.ts';
+import { type Identity, later } from './sa.ts';
 import { isSignature, provesBySignature, signAuth } from './signature-auth.ts';
 import { sameIdentity } from './ticket-request.ts';
 import type { Bytes } from './wire/bytes.ts';

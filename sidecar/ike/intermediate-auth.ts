@@ -1,7 +1,8 @@
 /** How the AUTH payloads cover IKE_INTERMEDIATE (RFC 9242 §3.3.2): each side's messages, chained by a prf, before encryption and fragmentation. */
 import { prfOf } from './algorithms.ts';
 import type { Context } from './context.ts';
-import type { FirstMessages, Secured } from './sa.ts';
+import type { FirstMessages } from './handshake-phase.ts';
+import type { Secured } from './sa.ts';
 import { type Bytes, concat, EMPTY, u32Bytes } from './wire/bytes.ts';
 import { encodePrefix, type Header } from './wire/message.ts';
 import { encodePayloads, type Payload, SK, SKF } from './wire/payload.ts';

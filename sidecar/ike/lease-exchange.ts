@@ -1,8 +1,9 @@
 /** Inner addresses across pods: a session that resumes elsewhere keeps its address under a lease that the owner of the slice learns of. */
 import { type Announcement, type ForeignLease, identityKey } from './addresses.ts';
 import type { Context } from './context.ts';
+import type { Established } from './established.ts';
 import type { Answer, LeaseNotice, Question } from './peer-channel.ts';
-import { type Established, type IkeSa, type Instant, inPhase, later, ownSpi } from './sa.ts';
+import { type IkeSa, type Instant, inPhase, later, ownSpi } from './sa.ts';
 import type { Words } from './siblings.ts';
 import type { Deadline, Step } from './step.ts';
 import { type Bytes, hex } from './wire/bytes.ts';

@@ -2,18 +2,8 @@
 import type { Child } from './child.ts';
 import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
-import {
-  type Established,
-  type IkeSa,
-  type InPhase,
-  type Instant,
-  type Intent,
-  inPhase,
-  isUnproven,
-  later,
-  NEVER,
-  ownSpi,
-} from './sa.ts';
+import type { Established, Intent } from './established.ts';
+import { type IkeSa, type InPhase, type Instant, inPhase, isUnproven, later, NEVER, ownSpi } from './sa.ts';
 import type { ClosedWhy, Deadline, Step } from './step.ts';
 import { yieldTo } from './succession.ts';
 import { termsOf } from './terms.ts';

@@ -2,9 +2,10 @@
 import { childPath, redirect } from './child.ts';
 import type { Context } from './context.ts';
 import { parseEndpoint } from './endpoint.ts';
+import type { Established, Intent, Mobility } from './established.ts';
 import { capabilities, findNotify, type Notifies, natOf } from './first-exchange.ts';
 import { compareAddresses, parsePrefix, prefixRange } from './ip-address.ts';
-import { type Established, type IkeSa, type InPhase, type Intent, inPhase, type Mobility, type Path } from './sa.ts';
+import { type IkeSa, type InPhase, inPhase, type Path } from './sa.ts';
 import { event, NOTHING, type Output, which } from './step.ts';
 import { inForce } from './terms.ts';
 import type { EstablishedSa } from './ticket-request.ts';

@@ -1,6 +1,7 @@
 /** All SAs of a gateway, found by our SPI, by a peer's first request, by the peer's identity and by a child's SPI. */
 import { parseEndpoint } from './endpoint.ts';
-import { type Established, type Identity, type IkeSa, isUnproven, ownSpi } from './sa.ts';
+import type { Established } from './established.ts';
+import { type Identity, type IkeSa, isUnproven, ownSpi } from './sa.ts';
 import { hex } from './wire/bytes.ts';
 
 export class SaTable {

@@ -1,5 +1,7 @@
 /** What may be told of an SA: for the list of sessions and for tests. No key is in it. */
-import type { Identity, IkeSa, Instant, Path, ProvenCertificate } from './sa.ts';
+
+import type { ProvenCertificate } from './established.ts';
+import type { Identity, IkeSa, Instant, Path } from './sa.ts';
 import { ownSpi } from './sa.ts';
 import type { Bytes } from './wire/bytes.ts';
 

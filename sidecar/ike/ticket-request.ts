@@ -1,7 +1,8 @@
 /** Asking for a ticket and granting one (RFC 5723 §4.1, §4.2): the notifies that ride in other exchanges. */
 import type { Context } from './context.ts';
+import type { Established } from './established.ts';
 import { findNotify, type Notifies } from './first-exchange.ts';
-import { type Established, type Identity, type IkeSa, later } from './sa.ts';
+import { type Identity, type IkeSa, later } from './sa.ts';
 import { event, type Output, which } from './step.ts';
 import { inForce } from './terms.ts';
 import { sealTicket, type TicketState, ticketLifetime } from './ticket.ts';

@@ -3,8 +3,9 @@
  * (RFC 7383 §2.5.1: IKE_SESSION_RESUME has no SK payload), and since it is written in every handshake.
  */
 import type { IkeSuite } from './crypto/suite.ts';
+import type { Accounting, ProvenCertificate } from './established.ts';
 import type { CertificateReference } from './pki/trust.ts';
-import { type Accounting, type Identity, type Instant, later, NEVER, type ProvenCertificate } from './sa.ts';
+import { type Identity, type Instant, later, NEVER } from './sa.ts';
 import type { TicketState } from './ticket.ts';
 import { type Bytes, hex, Reader, unhex, Writer } from './wire/bytes.ts';
 

@@ -2,8 +2,9 @@
 import { cryptography } from '../../sidecar/ike/crypto/cryptographies.ts';
 import { type IkeKeys, ikeKeys } from '../../sidecar/ike/crypto/keymat.ts';
 import type { IkeSuite } from '../../sidecar/ike/crypto/suite.ts';
+import type { FirstMessages } from '../../sidecar/ike/handshake-phase.ts';
 import { open, type SecuredSa, seal } from '../../sidecar/ike/protection.ts';
-import { type FirstMessages, NEVER, type Path } from '../../sidecar/ike/sa.ts';
+import { NEVER, type Path } from '../../sidecar/ike/sa.ts';
 import { newWindow } from '../../sidecar/ike/window.ts';
 import { concat, hex, Reader } from '../../sidecar/ike/wire/bytes.ts';
 import {

@@ -9,9 +9,10 @@
 import { redirect } from '../child.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
+import type { OwnExchange } from '../established.ts';
 import { findNotify, type Notifies, nameOfNotify } from '../first-exchange.ts';
 import { natDetections, noticeNat, withNat } from '../mobike.ts';
-import type { InPhase, OwnExchange } from '../sa.ts';
+import type { InPhase } from '../sa.ts';
 import { event, NOTHING, type Step, which } from '../step.ts';
 import { request as sendRequest } from '../window.ts';
 import { equalBytes } from '../wire/bytes.ts';

@@ -7,8 +7,9 @@
  */
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
+import type { OwnExchange } from '../established.ts';
 import { findNotify } from '../first-exchange.ts';
-import type { InPhase, OwnExchange } from '../sa.ts';
+import type { InPhase } from '../sa.ts';
 import type { Reply, Step } from '../step.ts';
 import type { Payload } from '../wire/payload.ts';
 import { Notify } from '../wire/registry.ts';

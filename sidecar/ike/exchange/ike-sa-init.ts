@@ -25,10 +25,11 @@ import {
   nameOfNotify,
   withCookie,
 } from '../first-exchange.ts';
+import type { Handshake, KeyPair } from '../handshake-phase.ts';
 import { agreesOnPpk, missing, needsAdditional } from '../own-post-quantum-key.ts';
 import { acceptedIke, type ChosenIke, chooseIke, demandKe, ikeProposals, offersAdditional } from '../proposal.ts';
 import { followFirst, redirectFirst, redirectOffer } from '../redirect.ts';
-import type { Handshake, InPhase, KeyPair, Path } from '../sa.ts';
+import type { InPhase, Path } from '../sa.ts';
 import { hashesOf, signatureHashes } from '../signature-auth.ts';
 import { event, type Step, which } from '../step.ts';
 import { inForce } from '../terms.ts';

@@ -26,8 +26,9 @@ import {
   supportsNatTraversal,
   withCookie,
 } from '../first-exchange.ts';
+import type { ResumeSent } from '../handshake-phase.ts';
 import { followFirst, redirectFirst, redirectOffer } from '../redirect.ts';
-import type { InPhase, Path, ResumeSent } from '../sa.ts';
+import type { InPhase, Path } from '../sa.ts';
 import { event, type Output, type Step, type TicketRefusal } from '../step.ts';
 import { inForce } from '../terms.ts';
 import { type OpenedTicket, openTicket, refusalByPolicy } from '../ticket.ts';

@@ -17,9 +17,10 @@ import {
   withChildren,
 } from '../child-exchange.ts';
 import type { Context } from '../context.ts';
+import type { Intent, OwnExchange } from '../established.ts';
 import { findNotify } from '../first-exchange.ts';
 import { awaitFollowup, demandLink, initiateFollowup } from '../followup.ts';
-import type { InPhase, Intent, OwnExchange } from '../sa.ts';
+import type { InPhase } from '../sa.ts';
 import type { Reply, Step } from '../step.ts';
 import { termsOf } from '../terms.ts';
 import { request as sendRequest } from '../window.ts';

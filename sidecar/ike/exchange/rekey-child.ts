@@ -20,9 +20,10 @@ import {
 } from '../child-exchange.ts';
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
+import type { Intent, OwnExchange } from '../established.ts';
 import { findNotify } from '../first-exchange.ts';
 import { awaitFollowup, demandLink, type Followup, initiateFollowup } from '../followup.ts';
-import { type InPhase, type Intent, later, type OwnExchange } from '../sa.ts';
+import { type InPhase, later } from '../sa.ts';
 import { event, type Reply, type Step, which } from '../step.ts';
 import { termsOf } from '../terms.ts';
 import { request as sendRequest } from '../window.ts';

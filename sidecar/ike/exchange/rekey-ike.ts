@@ -10,22 +10,11 @@ import { type ChildAnswer, lowerNonce, otherGroup, refusedBy, retryAt, wanting, 
 import type { Context } from '../context.ts';
 import { ikeKeys } from '../crypto/keymat.ts';
 import { ProtocolError } from '../error.ts';
+import type { Established, IkeAgreement, IkeOffer, Intent, OwnExchange } from '../established.ts';
 import { findNotify, NONCE_BYTES, type Notifies } from '../first-exchange.ts';
 import { awaitFollowup, demandLink, initiateFollowup } from '../followup.ts';
 import { acceptedIkeRekey, chooseIke, demandKe, ikeProposals } from '../proposal.ts';
-import {
-  type Established,
-  type IkeAgreement,
-  type IkeOffer,
-  type IkeSa,
-  type InPhase,
-  type Intent,
-  inPhase,
-  later,
-  NEVER,
-  type OwnExchange,
-  ownSpi,
-} from '../sa.ts';
+import { type IkeSa, type InPhase, inPhase, later, NEVER, ownSpi } from '../sa.ts';
 import { event, type Output, type Reply, type Step, which } from '../step.ts';
 import { inherit, retire, wantTicket, yieldTo } from '../succession.ts';
 import { termsOf } from '../terms.ts';

@@ -1,7 +1,8 @@
 /** SAs in every phase and in the middle of every exchange, as bytes: taken from honest runs, to be gone on with by whoever wants to break them. */
 
 import { DEFAULT_RULES } from '../../../sidecar/contract/authentication-yaml.ts';
-import { type IkeSa, type InPhase, type Intent, inPhase, ownSpi } from '../../../sidecar/ike/sa.ts';
+import type { Intent } from '../../../sidecar/ike/established.ts';
+import { type IkeSa, type InPhase, inPhase, ownSpi } from '../../../sidecar/ike/sa.ts';
 import { decodeSa, encodeSa } from '../../../sidecar/ike/sa-encoding.ts';
 import { SaTable } from '../../../sidecar/ike/sa-table.ts';
 import { type Bytes, utf8 } from '../../../sidecar/ike/wire/bytes.ts';

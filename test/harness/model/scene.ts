@@ -1,6 +1,6 @@
 /** Performs a schedule: the world, the operator, the subscribers and the ledger together; checks as it goes, and at the end. */
 import assert from 'node:assert/strict';
-import type { Intent } from '../../../sidecar/ike/sa.ts';
+import type { Intent } from '../../../sidecar/ike/established.ts';
 import { inPhase, later } from '../../../sidecar/ike/sa.ts';
 import type { SaTable } from '../../../sidecar/ike/sa-table.ts';
 import type { Event, Input, Output } from '../../../sidecar/ike/step.ts';

@@ -5,31 +5,28 @@ import type { Child, ChildAgreement, ChildOffer } from '../../../sidecar/ike/chi
 import type { Connection, HeldTicket, ResumptionForm, TrustedAuthorities } from '../../../sidecar/ike/connection.ts';
 import type { EspSuite, IkeSuite } from '../../../sidecar/ike/crypto/suite.ts';
 import type { EapGrant, EapMethod, EapOutcome } from '../../../sidecar/ike/eap.ts';
-import type { Awaited, Followup } from '../../../sidecar/ike/followup.ts';
-import type { CertificateReference } from '../../../sidecar/ike/pki/trust.ts';
 import type {
   Accounting,
-  EapSaid,
-  EapSent,
   Established,
-  FirstMessages,
-  Fragments,
-  Handshake,
-  Identity,
   IkeAgreement,
   IkeOffer,
-  IkeSa,
-  Instant,
   Intent,
-  Keyed,
-  KeyPair,
   Mobility,
   OwnExchange,
+  ProvenCertificate,
+  Rival,
+} from '../../../sidecar/ike/established.ts';
+import type { Awaited, Followup } from '../../../sidecar/ike/followup.ts';
+import type { EapSaid, EapSent, FirstMessages, Handshake, Keyed, KeyPair } from '../../../sidecar/ike/handshake-phase.ts';
+import type { CertificateReference } from '../../../sidecar/ike/pki/trust.ts';
+import type {
+  Fragments,
+  Identity,
+  IkeSa,
+  Instant,
   Path,
   Phase,
   PhaseName,
-  ProvenCertificate,
-  Rival,
   Secured,
   Sent,
   Window,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Intent } from '../../../../sidecar/ike/sa.ts';
+import type { Intent } from '../../../../sidecar/ike/established.ts';
 import { EMPTY, hex, u32Bytes } from '../../../../sidecar/ike/wire/bytes.ts';
 import { notify, type Payload } from '../../../../sidecar/ike/wire/payload.ts';
 import { Exchange, Ke, Notify, Protocol } from '../../../../sidecar/ike/wire/registry.ts';

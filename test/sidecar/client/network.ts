@@ -32,6 +32,8 @@ export class Pod {
   readonly loop: Loop;
   readonly events: Event[] = [];
   alive = true;
+  /** The address that it is behind. */
+  service = SERVICE;
 
   constructor(network: Network, ordinal: number, eap?: EapSpeaker) {
     const random = seeded(100 + ordinal);
@@ -87,6 +89,10 @@ export class Network {
   /** What clients sent, in order. */
   readonly sent: Sent[] = [];
   readonly pods: Pod[] = [];
+  /** Names of gateways that are not at `SERVICE`. */
+  readonly hosts = new Map<string, string>();
+  /** Where sockets of clients are from now on. */
+  home = HOME;
   /** What clients send and does not arrive. */
   lost: (datagram: Datagram) => boolean = () => false;
   /** Which pod a new flow reaches. */
@@ -108,7 +114,7 @@ export class Network {
     return {
       ...{ crypto: cryptography('auto'), random: seeded(seed), clock: this.now, after: this.after },
       ticks: () => this.clock.elapsed(),
-      resolve: async () => SERVICE,
+      resolve: async (host) => this.hosts.get(host) ?? SERVICE,
       openSocket: async (request) => this.#open(request),
     };
   }
@@ -119,7 +125,7 @@ export class Network {
   }
 
   toClient(pod: Pod, { kind, bytes, from, to }: Datagram): void {
-    const remote = `${SERVICE}${from.slice(from.lastIndexOf(':'))}`;
+    const remote = `${pod.service}${from.slice(from.lastIndexOf(':'))}`;
     if (pod.alive) this.after(DELAY_MS, () => this.deliver({ kind, bytes, from: remote, to }));
   }
 
@@ -136,7 +142,7 @@ export class Network {
   }
 
   #open(request: SocketRequest): ClientSocket {
-    const local = `${HOME}:${++this.#port}`;
+    const local = `${this.home}:${++this.#port}`;
     this.#sockets.set(local, request);
     const send = (kind: Datagram['kind'], bytes: Bytes, to: string): void => this.#toService({ kind, bytes, from: local, to });
     return {
@@ -153,7 +159,7 @@ export class Network {
     this.sent.push({ ...datagram, at: this.clock.now() });
     if (this.lost(datagram) || kind === 'keepalive') return;
     this.after(DELAY_MS, () => {
-      const pod = this.#balanced(`${from} ${to}`);
+      const pod = this.#balanced(`${from} ${to}`, to.slice(0, to.lastIndexOf(':')));
       if (!pod?.alive) return;
       const path = { local: `10.0.0.${10 + pod.ordinal}${to.slice(to.lastIndexOf(':'))}`, remote: from };
       if (kind === 'esp') pod.loop.receiveEsp(bytes, path);
@@ -162,12 +168,12 @@ export class Network {
   }
 
   /** A dead pod keeps its flows, as conntrack does. */
-  #balanced(flow: string): Pod | undefined {
+  #balanced(flow: string, address: string): Pod | undefined {
     const pod =
       this.#flows.get(flow) ??
       this.balance(
         flow,
-        this.pods.filter(({ alive }) => alive),
+        this.pods.filter(({ alive, service }) => alive && service === address),
       );
     if (pod) this.#flows.set(flow, pod);
     return pod;

@@ -36,10 +36,29 @@ export interface Sequences {
 }
 
 /** What the core orders. A rekeyed child is installed before the old one is removed. */
-export type DataplaneOrder =
-  | { readonly order: 'install'; readonly child: ChildSa }
-  | { readonly order: 'remove'; readonly spiIn: number }
-  | { readonly order: 'move'; readonly spiIn: number; readonly path: ChildSa['path']; readonly encapsulated: boolean };
+export type DataplaneOrder = InstallOrder | RemoveOrder | MoveOrder;
+
+export interface InstallOrder {
+  readonly order: 'install';
+  readonly child: ChildSa;
+  /**
+   * The inbound SPI of the child that goes on sending until it is removed or the peer has used the new one: whoever answers a rekeying
+   * must not send on what the initiator has not installed yet (RFC 7296 §2.8). Undefined: the new child sends at once.
+   */
+  readonly sendsAfter?: number | undefined;
+}
+
+export interface RemoveOrder {
+  readonly order: 'remove';
+  readonly spiIn: number;
+}
+
+export interface MoveOrder {
+  readonly order: 'move';
+  readonly spiIn: number;
+  readonly path: ChildSa['path'];
+  readonly encapsulated: boolean;
+}
 
 /** What it reports. */
 export type DataplaneReport =
@@ -48,4 +67,6 @@ export type DataplaneReport =
   /** How far it has come; told of every child that carried something since the last report. */
   | ({ readonly report: 'carried'; readonly spiIn: number } & Sequences)
   /** The byte limit or the sequence numbers are nearly used up. */
-  | { readonly report: 'expiring'; readonly spiIn: number };
+  | { readonly report: 'expiring'; readonly spiIn: number }
+  /** It could not be installed, or what carried it is gone: the peer must be told that this child is no more. */
+  | { readonly report: 'lost'; readonly spiIn: number };

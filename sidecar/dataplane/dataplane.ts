@@ -37,16 +37,28 @@ export interface DataplaneStats {
   readonly drops: Readonly<Record<DropReason, number>>;
 }
 
+/** What a shell needs of a data plane, wherever the packets are: in this thread, in another, in the kernel. */
 export interface Dataplane {
-  /** Carries out an order of the core. @throws Error when the order names an algorithm or key size that was never negotiable. */
-  order(order: DataplaneOrder): void;
-  /** Takes an ESP packet off the wire, SPI first, without UDP header. Answers why it was dropped; never throws for what a packet holds. */
-  receive(packet: Bytes, path: Path): DropReason | undefined;
+  /**
+   * Carries out an order of the core. Where something else does the work the answer is a promise, fulfilled when it is done; orders stay in
+   * order. What cannot be installed is reported as `lost`, and the promise is fulfilled all the same.
+   * @throws Error when the order names an algorithm or key size that was never negotiable.
+   */
+  order(order: DataplaneOrder): void | Promise<void>;
   /** What happened since the last call; to be drained about once a second and handed to the core. */
   reports(): readonly DataplaneReport[];
+  /** When fulfilled, `reports` holds all that happened before this call. Undefined: it does at once. */
+  settle(): undefined | Promise<void>;
   stats(): DataplaneStats;
   /** Of one child, while it is installed. */
   traffic(spiIn: number): Traffic | undefined;
   /** Forgets all children and their keys; what arrives afterwards is dropped. */
   close(): void;
+}
+
+/** A data plane in the thread that reads the sockets. */
+export interface PacketDataplane extends Dataplane {
+  order(order: DataplaneOrder): void;
+  /** Takes an ESP packet off the wire, SPI first, without UDP header. Answers why it was dropped; never throws for what a packet holds. */
+  receive(packet: Bytes, path: Path): DropReason | undefined;
 }

@@ -7,7 +7,7 @@
 import type { ChildSa, DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
 import type { Cryptography } from '../ike/crypto/cryptography.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
-import type { ChildTraffic, Dataplane, DataplaneStats, DropReason, Path } from './dataplane.ts';
+import type { ChildTraffic, DataplaneStats, DropReason, PacketDataplane, Path } from './dataplane.ts';
 import { ChildTable } from './userspace/child-table.ts';
 import { spiOf } from './userspace/esp.ts';
 import { nextHop } from './userspace/hop-limit.ts';
@@ -40,7 +40,7 @@ export interface UserspaceOptions extends UserspaceSettings {
 
 const REPLAY_WINDOW = 1024;
 
-export class UserspaceDataplane implements Dataplane {
+export class UserspaceDataplane implements PacketDataplane {
   readonly #options: UserspaceOptions;
   readonly #children = new ChildTable();
   readonly #touched = new Set<InstalledChild>();
@@ -85,6 +85,8 @@ export class UserspaceDataplane implements Dataplane {
     this.#touched.clear();
     return reports;
   }
+
+  settle(): undefined {}
 
   stats(): DataplaneStats {
     const children = Array.from(this.#children, (child) => child.traffic());

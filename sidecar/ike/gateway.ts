@@ -285,6 +285,8 @@ export class Gateway {
     }
     if (report.report === 'expiring')
       return this.#steps.commit(sa, { sa: wanting(sa, { kind: 'rekeyChild', spiIn: report.spiIn }), outputs: NOTHING }, ctx);
+    // The peer learns by the rekeying or by its own liveness until deleting is built.
+    if (report.report === 'lost') return NOTHING;
     return this.#steps.commit(sa, heardEsp(sa, report.path, ctx), ctx);
   }
 

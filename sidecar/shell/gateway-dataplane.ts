@@ -1,7 +1,7 @@
 /** The data plane that the configuration asks for, with the gateway's own inner addresses: the first of each pool. */
 import { parsePrefix } from '../contract/address.ts';
 import type { GatewayConfig } from '../contract/gateway-config.ts';
-import type { Dataplane } from '../dataplane/dataplane.ts';
+import type { PacketDataplane } from '../dataplane/dataplane.ts';
 import { NO_DROPS, NO_TRAFFIC } from '../dataplane/userspace/traffic.ts';
 import { openTun, type Tun } from '../dataplane/userspace/tun.ts';
 import { UserspaceDataplane, type UserspaceSettings } from '../dataplane/userspace.ts';
@@ -11,7 +11,7 @@ import type { Path } from '../ike/sa.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 
 export interface GatewayDataplane {
-  readonly port: Dataplane;
+  readonly port: PacketDataplane;
   /** From now on inner packets come and go. @throws Error that names the remedy when the TUN device cannot be had. */
   open(): Promise<void>;
   configure(config: GatewayConfig): void;
@@ -82,13 +82,14 @@ function firstAddress(cidr: string): Bytes | undefined {
 /** IKE only: for tests of the protocol, and for children that something else carries. */
 function none(): GatewayDataplane {
   const drops = { ...NO_DROPS };
-  const port: Dataplane = {
+  const port: PacketDataplane = {
     order: () => {},
     receive() {
       drops['unknown-spi']++;
       return 'unknown-spi';
     },
     reports: () => [],
+    settle: () => undefined,
     stats: () => ({ children: [], totals: NO_TRAFFIC, drops: { ...drops } }),
     traffic: () => undefined,
     close: () => {},

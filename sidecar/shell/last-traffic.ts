@@ -1,7 +1,7 @@
 /** A data plane whose children are counted a last time before they go: for accounting. */
-import type { Dataplane, Traffic } from '../dataplane/dataplane.ts';
+import type { PacketDataplane, Traffic } from '../dataplane/dataplane.ts';
 
-export const withLastTraffic = (port: Dataplane, last: (spiIn: number, traffic: Traffic) => void): Dataplane => ({
+export const withLastTraffic = (port: PacketDataplane, last: (spiIn: number, traffic: Traffic) => void): PacketDataplane => ({
   order(order) {
     const traffic = order.order === 'remove' ? port.traffic(order.spiIn) : undefined;
     if (order.order === 'remove' && traffic) last(order.spiIn, traffic);
@@ -9,6 +9,7 @@ export const withLastTraffic = (port: Dataplane, last: (spiIn: number, traffic: 
   },
   receive: (packet, path) => port.receive(packet, path),
   reports: () => port.reports(),
+  settle: () => port.settle(),
   stats: () => port.stats(),
   traffic: (spiIn) => port.traffic(spiIn),
   close: () => port.close(),

@@ -1,6 +1,6 @@
 /** The one place where inputs meet the core: hands them in with the time, carries out what comes back, and owns the one real timer. */
 import type { DataplaneReport } from '../contract/dataplane.ts';
-import type { Dataplane } from '../dataplane/dataplane.ts';
+import type { PacketDataplane } from '../dataplane/dataplane.ts';
 import type { EapSpeaker } from '../eap/speaker.ts';
 import type { EapAnswer, EapQuestion } from '../ike/eap.ts';
 import type { Instant, Path } from '../ike/sa.ts';
@@ -17,7 +17,7 @@ export interface LoopPorts {
   readonly clock: Clock;
   readonly after: After;
   readonly send: (bytes: Bytes, path: Path) => void;
-  readonly dataplane: Dataplane;
+  readonly dataplane: PacketDataplane;
   /** Puts a question to a sibling pod; answers undefined when it has none or is silent. */
   readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
   /** Speaks EAP; nobody when it is not there. */

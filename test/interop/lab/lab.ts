@@ -210,7 +210,8 @@ export class Lab {
   async ping(from: string, to: string): Promise<void> {
     // A peer that came by itself may still be about to configure the address that the gateway gave it.
     await this.eventually(async () => {
-      if ((await this.initiator.must('ip', 'address', 'show', 'to', from)) === '') throw new Error(`the initiator has no ${from}`);
+      if ((await this.initiator.must('ip', 'address', 'show', 'to', from)) === '')
+        throw new Error(`the initiator has no ${from}`);
     });
     await this.initiator.must('ping', '-n', '-c', '3', '-i', '0.1', '-W', '3', '-I', from, to);
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { DataplaneOrder, DataplaneReport } from '../../../sidecar/contract/dataplane.ts';
-import type { Dataplane } from '../../../sidecar/dataplane/dataplane.ts';
+import type { PacketDataplane } from '../../../sidecar/dataplane/dataplane.ts';
 import { NO_DROPS, NO_TRAFFIC } from '../../../sidecar/dataplane/userspace/traffic.ts';
 import type { EapAnswer, EapQuestion } from '../../../sidecar/ike/eap.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
@@ -37,9 +37,10 @@ function setUp() {
   const reports: DataplaneReport[] = [];
   const questions: { ordinal: number; answer: (bytes: Uint8Array | undefined) => void }[] = [];
   let now = 1_000;
-  const dataplane: Dataplane = {
+  const dataplane: PacketDataplane = {
     order: (order) => void orders.push(order),
     receive: () => undefined,
+    settle: () => undefined,
     reports: () => reports.splice(0),
     traffic: () => undefined,
     stats: () => ({ children: [], totals: NO_TRAFFIC, drops: NO_DROPS }),

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { DEFAULT_ESP_ALGORITHMS, DEFAULT_IKE_ALGORITHMS } from '../../../sidecar/contract/algorithms.ts';
 import { parseIdentity } from '../../../sidecar/contract/identity.ts';
-import type { Dataplane } from '../../../sidecar/dataplane/dataplane.ts';
+import type { PacketDataplane } from '../../../sidecar/dataplane/dataplane.ts';
 import { NO_DROPS, NO_TRAFFIC } from '../../../sidecar/dataplane/userspace/traffic.ts';
 import type { Connection, HeldTicket } from '../../../sidecar/ike/connection.ts';
 import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';
@@ -109,8 +109,8 @@ class Client {
 
 const crypto = cryptography('auto');
 /** Carries nothing. */
-const dataplane: Dataplane = {
-  ...{ order: () => {}, receive: () => undefined, reports: () => [], close: () => {} },
+const dataplane: PacketDataplane = {
+  ...{ order: () => {}, receive: () => undefined, reports: () => [], settle: () => undefined, close: () => {} },
   traffic: () => undefined,
   stats: () => ({ children: [], totals: NO_TRAFFIC, drops: NO_DROPS }),
 };

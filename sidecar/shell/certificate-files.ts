@@ -5,9 +5,9 @@ import { cryptography } from '../ike/crypto/cryptographies.ts';
 import { parseOwnCertificate } from '../ike/pki/own-certificate.ts';
 import type { Trust } from '../ike/pki/trust.ts';
 import { parseTrust } from '../ike/pki/trust-files.ts';
+import type { SnapshotFile } from '../process/snapshot.ts';
 import { systemClock } from './clock.ts';
 import type { CertificateOfGateway, Loaded, Making } from './credential-kinds.ts';
-import type { SnapshotFile } from './snapshot.ts';
 
 /** `tls.crt` and `tls.key`, as a Secret of the type kubernetes.io/tls holds them. */
 export function parseCertificate(files: readonly SnapshotFile[]): Parsed<Loaded<CertificateOfGateway>> {

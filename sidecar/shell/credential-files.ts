@@ -4,9 +4,9 @@ import { NO_RADIUS_SECRETS, type RadiusSecrets } from '../contract/radius-secret
 import type { TlsCertificate } from '../eap/tls-context.ts';
 import type { Credentials } from '../ike/context.ts';
 import { TRUSTS_NOBODY, type Trust } from '../ike/pki/trust.ts';
+import { LiveFile, type LiveFileOptions } from '../process/live-file.ts';
+import { type Folder, readAll } from '../process/snapshot.ts';
 import { CREDENTIALS, type CredentialRole, type CredentialValues, type Loaded, type Making } from './credential-kinds.ts';
-import { LiveFile, type LiveFileOptions } from './live-file.ts';
-import { type Folder, readAll } from './snapshot.ts';
 
 /** A role that is left out: nobody has such a credential. */
 export type CredentialFolders = { readonly [R in CredentialRole]?: readonly Folder[] | undefined };

@@ -8,8 +8,8 @@ import type { TlsCertificate } from '../eap/tls-context.ts';
 import type { OwnCertificate } from '../ike/context.ts';
 import type { Cryptography } from '../ike/crypto/cryptography.ts';
 import type { Trust } from '../ike/pki/trust.ts';
+import type { SnapshotFile } from '../process/snapshot.ts';
 import { parseAuthorities, parseCertificate } from './certificate-files.ts';
-import type { SnapshotFile } from './snapshot.ts';
 
 /** What a credential is made with; it may change with gateway.yaml. */
 export interface Making {

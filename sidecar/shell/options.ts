@@ -2,9 +2,9 @@
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { LOG_LEVELS, type LogLevel } from '../process/log.ts';
+import type { Folder } from '../process/snapshot.ts';
 import { splitEndpoint } from './endpoint.ts';
 import type { PolicyPaths } from './policy-files.ts';
-import type { Folder } from './snapshot.ts';
 
 export interface SidecarOptions {
   readonly paths: PolicyPaths;

@@ -7,11 +7,11 @@ import { parseKeyRing } from '../contract/key-ring-yaml.ts';
 import { formatProblem, type Parsed, type Problem } from '../contract/problem.ts';
 import type { Policy } from '../ike/context.ts';
 import { cryptography } from '../ike/crypto/cryptographies.ts';
+import { LiveFile } from '../process/live-file.ts';
 import type { Log } from '../process/log.ts';
+import { readOne } from '../process/snapshot.ts';
 import { CredentialFiles, type CredentialFolders, type ServerCredentials } from './credential-files.ts';
 import { CREDENTIALS, type CredentialRole, type Loaded } from './credential-kinds.ts';
-import { LiveFile } from './live-file.ts';
-import { readOne } from './snapshot.ts';
 
 export interface PolicyPaths {
   readonly config: string;

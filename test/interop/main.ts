@@ -15,8 +15,8 @@ import { parseArgs } from 'node:util';
 import type { Order } from './inside.ts';
 import { peersInWords, prepareRoots } from './lab/roots.ts';
 import { findScenarios, rootsOf } from './lab/runner.ts';
-import { prepareShim, shimFile } from './lab/shim.ts';
-import { installTools, PATH } from './lab/tools.ts';
+import { ESP_SHIM, prepareShim, shimFile } from './lab/shim.ts';
+import { installTools, PATH, TOOLS } from './lab/tools.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_KILLED = 143;
@@ -55,9 +55,9 @@ try {
 async function main(): Promise<number> {
   const names = findScenarios(positionals);
   if (names.length === 0) throw new Error(`no scenario has one of these words in its name: ${positionals.join(', ')}`);
-  installTools(!existsSync(shimFile()));
+  installTools(TOOLS, !existsSync(shimFile(ESP_SHIM)));
   const roots = await prepareRoots(await rootsOf(names));
-  const shim = prepareShim();
+  const shim = prepareShim(ESP_SHIM);
   process.stdout.write(`${peersInWords(roots).join(', ')}; prepared in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
   const run: Order = {
     roots: [...roots],

@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { peerVersions, prepareRoots } from '../../interop/lab/roots.ts';
-import { prepareShim, shimFile } from '../../interop/lab/shim.ts';
-import { installTools, PATH } from '../../interop/lab/tools.ts';
+import { ESP_SHIM, prepareShim, shimFile } from '../../interop/lab/shim.ts';
+import { installTools, PATH, TOOLS } from '../../interop/lab/tools.ts';
 import type { Order } from './inside.ts';
 import { planOf } from './plan.ts';
 
@@ -54,10 +54,10 @@ async function main(): Promise<number> {
     window: whole('window', values.window, 1_000),
   };
   planOf(only);
-  installTools(!existsSync(shimFile()));
+  installTools(TOOLS, !existsSync(shimFile(ESP_SHIM)));
   const roots = await prepareRoots(new Set(['strongswan', 'libreswan']));
   const order: Order = {
-    ...{ ...amount, roots: [...roots], versions: peerVersions(roots), shim: prepareShim(), folder, only },
+    ...{ ...amount, roots: [...roots], versions: peerVersions(roots), shim: prepareShim(ESP_SHIM), folder, only },
   };
   const argv = [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(order)];
   const inside = spawn('unshare', argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, PATH } });

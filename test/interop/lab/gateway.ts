@@ -1,5 +1,5 @@
 /** Our gateway on a machine of the lab, and what it says of itself: log, /status, /metrics. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
 import { dump } from 'js-yaml';
@@ -50,6 +50,8 @@ export interface GatewayPlace {
   readonly node: readonly string[];
   /** Where the tests ask for its status. */
   readonly httpAddress: string;
+  /** User and group that its files belong to; undefined: root. */
+  readonly owner?: number;
 }
 
 export interface GatewayOptions {
@@ -70,6 +72,8 @@ export interface GatewayOptions {
   readonly radiusSecrets?: Files;
   /** Further identities; each has a secret that no peer of a scenario knows. */
   readonly users?: readonly string[];
+  /** Further flags of the command line. */
+  readonly flags?: readonly string[];
 }
 
 export interface Session {
@@ -107,7 +111,9 @@ export class Gateway {
       ...['--ordinal', String(ordinal), '--http-address', place.httpAddress, '--log-level', 'debug'],
       ...(tun === undefined ? [] : ['--tun', tun]),
       ...writeCredentials(files, options),
+      ...(options.flags ?? []),
     ];
+    if (place.owner !== undefined) giveTo(place.owner, files);
     const gateway = new Gateway(place.machine.start(`gateway-${ordinal}`, [...place.node, MAIN, ...args]), place, files);
     await gateway.logged({ msg: 'ready' });
     return gateway;
@@ -193,6 +199,11 @@ function writeCredentials(
     ...(ppks ? ['--ppk-dir', folder('ppk', { 'keys.yaml': dump(ppks) })] : []),
     ...(radiusSecrets ? ['--radius-dir', folder('radius', radiusSecrets)] : []),
   ];
+}
+
+function giveTo(owner: number, folder: string): void {
+  const below = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
+  for (const path of [folder, ...below]) chownSync(path, owner, owner);
 }
 
 function writePrivate(file: string, text: string): void {

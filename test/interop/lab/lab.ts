@@ -5,7 +5,6 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Authority, type KeyKind } from './authority.ts';
 import { KEYS_FILE } from './capture.ts';
 import { Client } from './client.ts';
@@ -14,8 +13,8 @@ import { Gateway, type GatewayOptions, SECRET } from './gateway.ts';
 import { type Certificates, Libreswan } from './libreswan.ts';
 import { LocalMode } from './local.ts';
 import { connect, Machine } from './machine.ts';
+import { Narration } from './narration.ts';
 import { unmountRoot } from './peer-root.ts';
-import { PATIENCE_MS } from './program.ts';
 import { Relay } from './relay.ts';
 import type { RootName, Roots } from './roots.ts';
 import { StrongSwan } from './strongswan.ts';
@@ -54,17 +53,16 @@ interface ClientChoice {
   readonly gateway?: string;
 }
 
-export class Lab {
+export class Lab extends Narration {
   readonly initiator: Machine;
   readonly responder: Machine;
   /** For files of the scenario. */
   readonly folder: string;
-  readonly steps: string[] = [];
-  readonly notes: string[] = [];
   readonly #place: LabPlace;
   readonly #views: string[] = [];
 
   private constructor(place: LabPlace, initiator: Machine, responder: Machine) {
+    super();
     this.#place = place;
     this.folder = place.folder;
     this.initiator = initiator;
@@ -85,28 +83,6 @@ export class Lab {
     ]);
     await lab.#capture();
     return lab;
-  }
-
-  /** What is to be seen next; its words stand in the report. */
-  async step<T>(what: string, act: () => Promise<T>): Promise<T> {
-    this.steps.push(what);
-    return act();
-  }
-
-  /** What was measured; stands in the report too, and nothing depends on it. */
-  note(what: string): void {
-    this.notes.push(what);
-  }
-
-  /** Repeats what nobody announces until it does not throw. */
-  async eventually<T>(act: () => Promise<T>): Promise<T> {
-    for (const deadline = performance.now() + PATIENCE_MS; ; await pause(50)) {
-      try {
-        return await act();
-      } catch (error) {
-        if (performance.now() > deadline) throw error;
-      }
-    }
   }
 
   /** On the responder. */

@@ -1,4 +1,4 @@
-/** A libreswan of the lab: pluto with a kernel that seems to have ESP, told what to do by whack. Its IKE is real, no data flows. */
+/** A libreswan of the lab: pluto, told what to do by whack. With a shim the kernel seems to have ESP: its IKE is real, no data flows. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,8 @@ export interface LibreswanPlace {
   readonly peers?: string;
   /** The scenario's folder in `peers`: has ipsec.conf. */
   readonly scenario: string;
-  readonly shim: string;
+  /** Undefined: the kernel has ESP. */
+  readonly shim?: string;
   readonly certificates?: Certificates | undefined;
 }
 
@@ -48,7 +49,7 @@ export class Libreswan {
   static async start(place: LibreswanPlace): Promise<Libreswan> {
     const { root, at, shim, peers = PEERS } = place;
     mountRoot({ root, at, peer: peers, scratch: [NSS] });
-    copyFileSync(shim, join(at, 'tmp/shim.so'));
+    if (shim !== undefined) copyFileSync(shim, join(at, 'tmp/shim.so'));
     const initialize = 'mkdir -p /run/pluto; exec /usr/sbin/ipsec initnss';
     execFileSync('chroot', [at, '/bin/bash', '-c', initialize], { stdio: 'pipe', env: { PATH } });
     if (place.certificates) importCertificates(at, place.certificates);
@@ -158,9 +159,10 @@ function importCertificates(at: string, { own, roots }: Certificates): void {
   }
 }
 
-function startPluto({ machine, at, scenario }: LibreswanPlace): Program {
+function startPluto({ machine, at, scenario, shim }: LibreswanPlace): Program {
+  const preload = shim === undefined ? '' : 'LD_PRELOAD=/tmp/shim.so ';
   const config = `--config /peer/${scenario}/ipsec.conf --secretsfile /peer/ipsec.secrets`;
   // A killed one leaves these behind.
-  const begin = `rm -f /run/pluto/*; LD_PRELOAD=/tmp/shim.so exec /usr/libexec/ipsec/pluto --nofork --stderrlog ${config}`;
+  const begin = `rm -f /run/pluto/*; ${preload}exec /usr/libexec/ipsec/pluto --nofork --stderrlog ${config}`;
   return machine.start(`libreswan-${machine.name}`, ['chroot', at, '/bin/bash', '-c', begin]);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { writeRecording } from './capture.ts';
 import { Lab, type LabPlace } from './lab.ts';
+import { within } from './limit.ts';
 import { peerVersions, type RootName } from './roots.ts';
 import type { Failure, Result, Scenario } from './scenario.ts';
 
@@ -109,10 +110,4 @@ async function attempt(name: string, place: LabPlace): Promise<Pick<Result, 'tit
 async function load(name: string): Promise<Scenario> {
   const { scenario } = await import(pathToFileURL(join(HOME, name, 'scenario.ts')).href);
   return scenario;
-}
-
-async function within(limitMs: number, work: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`not done within ${limitMs / 1_000} s`)), limitMs);
-  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }

@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Command → the package that has it. */
-const PACKAGES: Readonly<Record<string, string>> = {
+export const TOOLS: Readonly<Record<string, string>> = {
   mmdebstrap: 'mmdebstrap',
   ip: 'iproute2',
   ping: 'iputils-ping',
@@ -17,10 +17,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
 const KEYRING = { file: '/usr/share/keyrings/debian-archive-keyring.gpg', name: 'debian-archive-keyring' } as const;
 const INSTALL_LIMIT_MS = 180_000;
 
-/** `compiler`: a C library with headers comes with it. @throws Error that names what is missing and what to do. */
-export function installTools(compiler: boolean): void {
-  const missing = Object.keys(PACKAGES).filter((command) => !has(command));
-  const packages = new Set(missing.flatMap((command) => PACKAGES[command] ?? []));
+/** `tools`: as TOOLS is; `compiler`: a C library with headers comes with it. @throws Error that names what is missing and what to do. */
+export function installTools(tools: Readonly<Record<string, string>>, compiler: boolean): void {
+  const missing = Object.keys(tools).filter((command) => !has(command));
+  const packages = new Set(missing.flatMap((command) => tools[command] ?? []));
   if (compiler && !has('gcc')) for (const name of ['gcc', 'libc6-dev']) packages.add(name);
   if (!existsSync(KEYRING.file) && !existsSync(KEYRING.file.replace(/gpg$/, 'pgp'))) packages.add(KEYRING.name);
   if (packages.size === 0) return;

@@ -63,7 +63,7 @@ export interface MoveOrder {
 /** What it reports. */
 export type DataplaneReport =
   /** A packet for this SPI was authentic since the last report: the peer lives. `path` when it came from elsewhere (NAT rebinding). */
-  | { readonly report: 'alive'; readonly spiIn: number; readonly path?: ChildSa['path'] }
+  | { readonly report: 'alive'; readonly spiIn: number; readonly path?: ChildSa['path'] | undefined }
   /** How far it has come; told of every child that carried something since the last report. */
   | ({ readonly report: 'carried'; readonly spiIn: number } & Sequences)
   /** The byte limit or the sequence numbers are nearly used up. */

@@ -48,6 +48,7 @@ export function quote(value: unknown): string {
 export function kind(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
+  if (value instanceof Uint8Array) return 'bytes';
   return typeof value === 'object' ? 'a mapping' : `a ${typeof value}`;
 }
 

@@ -158,4 +158,4 @@ export function spelled<T>({ what, remedy, parse, format, secret = false }: Spel
 }
 
 export const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);

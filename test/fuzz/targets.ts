@@ -2,6 +2,7 @@
 import type { IRawProperty } from 'fast-check';
 import * as laws from '../harness/laws/laws.ts';
 import * as model from '../harness/model/properties.ts';
+import * as agentMessages from './agent-messages.ts';
 import * as authentication from './authentication.ts';
 import * as captures from './captures.ts';
 import * as certificates from './certificates.ts';
@@ -49,4 +50,6 @@ export const targets: Readonly<Record<string, Target>> = {
   'gateway-yaml': target(4_000, files.gatewayYaml),
   'key-ring-yaml': target(5_000, files.keyRingYaml),
   esp: target(2_000, esp.packets),
+  'agent-messages': target(3_000, agentMessages.messages),
+  'agent-fields': target(3_000, agentMessages.fields),
 };

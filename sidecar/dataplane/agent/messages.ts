@@ -1,0 +1,58 @@
+/** Messages between sidecar and agent as bytes: a length and CBOR, checked whole, refused with the first field that is wrong. */
+import { type FromAgent, MAX_FRAME_BYTES, type ToAgent } from '../../contract/agent-protocol.ts';
+import { fromAgent, toAgent } from '../../contract/agent-protocol-shapes.ts';
+import { Place, REFUSED, type Refused } from '../../contract/problem.ts';
+import type { Shape } from '../../contract/schema.ts';
+import { ProtocolError } from '../../ike/error.ts';
+import type { Bytes } from '../../ike/wire/bytes.ts';
+import { decodeCbor, encodeCbor, type Plain } from '../../ike/wire/cbor.ts';
+
+export const LENGTH_BYTES = 4;
+
+/** What the other side sent is no message: the connection is of no more use. */
+export class NoMessage extends Error {
+  override readonly name = 'NoMessage';
+}
+
+/** One frame. @throws RangeError for a message that is longer than a frame may be. */
+export const encodeToAgent = (message: ToAgent): Bytes => frame(toAgent, message);
+export const encodeFromAgent = (message: FromAgent): Bytes => frame(fromAgent, message);
+
+/** `body`: a frame without its length. @throws NoMessage that names the field; it repeats no key. */
+export const decodeToAgent = (body: Bytes): ToAgent => decode(toAgent, body);
+export const decodeFromAgent = (body: Bytes): FromAgent => decode(fromAgent, body);
+
+function frame<T>(shape: Shape<T>, message: T): Bytes {
+  const body = encodeCbor(shape.write(message) as Plain);
+  if (body.length > MAX_FRAME_BYTES) throw new RangeError(`a message of ${body.length} bytes; split it`);
+  const bytes = new Uint8Array(LENGTH_BYTES + body.length);
+  new DataView(bytes.buffer).setUint32(0, body.length);
+  bytes.set(body, LENGTH_BYTES);
+  return bytes;
+}
+
+function decode<T>(shape: Shape<T>, body: Bytes): T {
+  const read = shape.read(plain(body), new FirstFault('message'));
+  if (read === REFUSED) throw new NoMessage('message: refused');
+  return read;
+}
+
+function plain(body: Bytes): Plain {
+  try {
+    return decodeCbor(body);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new NoMessage(`message: ${error.message}`, { cause: error });
+  }
+}
+
+/** Ends with the first problem: who sends a megabyte of mistakes gets one sentence. */
+class FirstFault extends Place {
+  override at(step: string | number): FirstFault {
+    return new FirstFault(this.file, super.at(step).path);
+  }
+
+  override refuse(message: string, remedy: string): Refused {
+    throw new NoMessage(`${[this.file, ...(this.path === '' ? [] : [this.path])].join(': ')}: ${message}; ${remedy}`);
+  }
+}

@@ -68,5 +68,5 @@ export type DataplaneReport =
   | ({ readonly report: 'carried'; readonly spiIn: number } & Sequences)
   /** The byte limit or the sequence numbers are nearly used up. */
   | { readonly report: 'expiring'; readonly spiIn: number }
-  /** It could not be installed, or what carried it is gone: the peer must be told that this child is no more. */
-  | { readonly report: 'lost'; readonly spiIn: number };
+  /** It could not be installed, or what carried it is gone: the peer must be told that this child is no more. `reason`: for the log. */
+  | { readonly report: 'lost'; readonly spiIn: number; readonly reason?: string | undefined };

@@ -200,8 +200,11 @@ export function trafficOf(sa: IkeSa & { readonly phase: Established }, ctx: Cont
   return { local: inner.length > 0 ? inner : connection.localTraffic, remote: connection.remoteTraffic };
 }
 
-/** Traffic flows through this child from now on. */
-export function install(sa: IkeSa & { readonly phase: Established }, child: Child): Output[] {
+/**
+ * Traffic flows through this child from now on. `replaces`: the child that it is a rekeying of by the peer, which goes on sending until
+ * the peer has shown that it has the new one (RFC 7296 §2.8: "the responder continues to send traffic on the old SA").
+ */
+export function install(sa: IkeSa & { readonly phase: Established }, child: Child, replaces?: number): Output[] {
   const { spiIn, spiOut, suite, keyIn, keyOut, local, remote, sequences } = child;
   const { encr, keyBits, integ, esn } = suite;
   const { nat, remote: peer } = sa.phase;
@@ -220,7 +223,7 @@ export function install(sa: IkeSa & { readonly phase: Established }, child: Chil
     sequences,
   };
   return [
-    { type: 'dataplane', order: { order: 'install', child: order } },
+    { type: 'dataplane', order: { order: 'install', child: order, ...(replaces !== undefined && { sendsAfter: replaces }) } },
     event({ name: 'child-installed', spiIn, ...which(sa) }),
   ];
 }

@@ -51,6 +51,8 @@ export interface Context {
   /** Undefined in a client, and in a gateway that has not been configured yet: it answers nothing. */
   readonly policy: Policy | undefined;
   readonly member: Member;
+  /** Whether what carries packets is there. While it is not, no new child is promised to anybody. */
+  readonly carrying: boolean;
   readonly addresses: AddressPools;
   readonly spent: SpentTickets;
   readonly strain: Strain;

@@ -20,6 +20,7 @@ import * as rekeyChild from './exchange/rekey-child.ts';
 import * as rekeyIke from './exchange/rekey-ike.ts';
 import { newHandshake } from './first-exchange.ts';
 import type { Received } from './intermediate-auth.ts';
+import { postponed } from './lost-child.ts';
 import type { SecuredSa } from './protection.ts';
 import { type IkeSa, type InPhase, inPhase, type Path, type PhaseName } from './sa.ts';
 import { event, NOTHING, type Output, type Reply, type Step } from './step.ts';
@@ -161,6 +162,10 @@ export function pursue(sa: IkeSa, ctx: Context): Step {
 const makesSa = ({ kind }: Intent): boolean => kind === 'newChild' || kind === 'rekeyChild' || kind === 'rekeyIke';
 
 function begin(sa: InPhase<'established'>, intent: Intent, ctx: Context): Step {
+  if (!ctx.carrying) {
+    const waiting = postponed(sa, intent, ctx);
+    if (waiting) return { sa: waiting, outputs: [] };
+  }
   switch (intent.kind) {
     case 'newChild':
       return newChild.initiate(sa, intent, ctx);

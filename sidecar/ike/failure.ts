@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import { UNEXPECTED } from './dispatch.ts';
 import type { ProtocolError } from './error.ts';
 import type { OwnExchange } from './established.ts';
-import { HALF_OPEN_LIMIT, nameOfNotify, respondInClear, SESSION_LIMIT } from './first-exchange.ts';
+import { HALF_OPEN_LIMIT, NO_DATAPLANE, nameOfNotify, respondInClear, SESSION_LIMIT } from './first-exchange.ts';
 import { gone } from './gone.ts';
 import { NOT_AUTHENTIC, type SecuredSa } from './protection.ts';
 import { OUT_OF_WINDOW, UNPROTECTED } from './reception.ts';
@@ -161,4 +161,5 @@ const REASONS: Readonly<Record<string, DropReason>> = {
   [UNEXPECTED]: 'unexpected',
   [UNPROTECTED]: 'unexpected',
   [NOT_READY]: 'not-ready',
+  [NO_DATAPLANE]: 'not-ready',
 };

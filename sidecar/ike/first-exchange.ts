@@ -51,16 +51,21 @@ export function demandCookie(header: Header, ni: Bytes, notifies: Notifies, path
 }
 
 /**
+ * While nothing could carry a child, a handshake waits: every error in clear makes some client give up (strongSwan) or lose its ticket
+ * (RFC 5723 §4.3.2), and RFC 7296 has none that says "later". One that hears nothing repeats itself, here or at a sibling.
+ *
  * No source may hold more than half of the places: a cookie proves an address, and one address is cheap. Not less, since a load
  * balancer may hide all clients behind one (RFC 8019 §4.3). @throws ProtocolError (drop) when there is no place.
  */
 export function admit({ remote }: Path, ctx: Context): void {
+  if (!ctx.carrying) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, NO_DATAPLANE);
   const { maxHalfOpen } = inForce(ctx).config.ike;
   if (ctx.halfOpen >= maxHalfOpen || ctx.halfOpenFrom(remote) >= Math.ceil(maxHalfOpen / 2))
     throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, HALF_OPEN_LIMIT);
 }
 export const HALF_OPEN_LIMIT = 'too many half-open SAs';
 export const SESSION_LIMIT = 'too many sessions';
+export const NO_DATAPLANE = 'no data plane';
 
 /** NAT_DETECTION_* for a message of ours, and that we can put fragments together. */
 export function capabilities(spiI: string, spiR: string, path: Path, forceEncapsulation: boolean, ctx: Context): Payload[] {

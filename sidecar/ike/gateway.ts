@@ -10,8 +10,10 @@ import * as dispatch from './dispatch.ts';
 import type { EapAnswer } from './eap.ts';
 import { ProtocolError } from './error.ts';
 import { failure, NOT_READY, type Stage, UNKNOWN_SPI } from './failure.ts';
+import { NO_DATAPLANE } from './first-exchange.ts';
 import { gone } from './gone.ts';
 import { expire } from './lifetime.ts';
+import { lost } from './lost-child.ts';
 import { canRoam, roam } from './mobike.ts';
 import { newOwnedEspSpi, newOwnedSpi } from './owned-spi.ts';
 import { heardEsp, heardFrom } from './peer-path.ts';
@@ -60,6 +62,7 @@ export class Gateway {
   readonly #siblings: Siblings;
   readonly #steps: Commitment;
   #policy: Policy | undefined;
+  #carrying = true;
 
   /** `sas`: where SAs are kept; one that holds SAs already goes on with them. */
   constructor({ crypto, random, member, sas = new SaTable() }: GatewayParts) {
@@ -90,6 +93,9 @@ export class Gateway {
         return this.#roam(input.path, ctx);
       case 'report':
         return this.#report(input.report, ctx);
+      case 'dataplane':
+        this.#carrying = input.available;
+        return NOTHING;
       case 'asked':
         return this.#asked(input.question, input.bytes, ctx);
       case 'answered':
@@ -177,6 +183,9 @@ export class Gateway {
       throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
     // The peer repeats the request that waits for its answer.
     if (inPhase(sa, 'eapAsked')) throw new ProtocolError('drop', Notify.INVALID_SYNTAX, dispatch.UNEXPECTED);
+    // Not an error to the peer (see `admit`): it repeats itself, and what it has proved already is not lost.
+    if (!ctx.carrying && inPhase(sa, 'halfOpen', 'eapSent', 'eapProven') && message.exchange === Exchange.IKE_AUTH)
+      throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, NO_DATAPLANE);
     const reception = receive(sa, message, ctx);
     if (reception.is === 'repetition') return repeat(sa, stage.path);
     if (reception.is === 'fragment') return this.#steps.commit(sa, { sa: reception.sa, outputs: NOTHING }, ctx);
@@ -212,7 +221,8 @@ export class Gateway {
   ): Step {
     if (!payloads) return step;
     const answered = answer(sa, step.sa ?? gone(sa, ctx), { ...message, path }, payloads, ctx);
-    return { ...step, sa: answered.sa, outputs: [...answered.outputs, ...step.outputs] };
+    // A child is there before it is promised.
+    return { ...step, sa: answered.sa, outputs: [...step.outputs, ...answered.outputs] };
   }
 
   /** RFC 7296 §2.1: the flag tells which of the two SPIs is ours. */
@@ -285,8 +295,7 @@ export class Gateway {
     }
     if (report.report === 'expiring')
       return this.#steps.commit(sa, { sa: wanting(sa, { kind: 'rekeyChild', spiIn: report.spiIn }), outputs: NOTHING }, ctx);
-    // The peer learns by the rekeying or by its own liveness until deleting is built.
-    if (report.report === 'lost') return NOTHING;
+    if (report.report === 'lost') return this.#steps.commit(sa, lost(sa, report, ctx), ctx);
     return this.#steps.commit(sa, heardEsp(sa, report.path, ctx), ctx);
   }
 
@@ -337,7 +346,7 @@ export class Gateway {
     const keys = policy && { ring: policy.ring, crypto: this.#crypto, audience: policy.config.audience };
     const { ordinal } = this.#member;
     return {
-      ...{ now, policy, random: this.#random, crypto: this.#crypto, member: this.#member },
+      ...{ now, policy, random: this.#random, crypto: this.#crypto, member: this.#member, carrying: this.#carrying },
       ...{ addresses: this.#addresses, spent: this.#spent, strain: this.#strain },
       newIkeSpi: () =>
         unused(

@@ -13,7 +13,8 @@
 import { Allowance } from './allowance.ts';
 import { install } from './child.ts';
 import type { Context } from './context.ts';
-import { admit } from './first-exchange.ts';
+import { ProtocolError } from './error.ts';
+import { admit, NO_DATAPLANE } from './first-exchange.ts';
 import { LEASE_MS, type Telling } from './lease-exchange.ts';
 import { ownerOf } from './owned-spi.ts';
 import type { Answer, PeerKeys, Question } from './peer-channel.ts';
@@ -26,7 +27,7 @@ import { event, type Output, type Step, type TakenSession, which } from './step.
 import { inForce } from './terms.ts';
 import { type Bytes, equalBytes } from './wire/bytes.ts';
 import type { Message } from './wire/message.ts';
-import { Exchange } from './wire/registry.ts';
+import { Exchange, Notify } from './wire/registry.ts';
 
 export interface Waiting {
   readonly path: Path;
@@ -128,6 +129,8 @@ export class HandOff {
     const { spiI, spiR } = message;
     const proof = isOfSession(message.exchange) ? datagram.bytes : undefined;
     if (!couldBeFirstOnNewPath(message) || (proof && !hasPlace(proof, ctx))) return undefined;
+    // Where it is now it is carried; or its client, which hears nothing, comes back.
+    if (!ctx.carrying) throw new ProtocolError('drop', Notify.TEMPORARY_FAILURE, NO_DATAPLANE);
     this.#rest(ctx.now);
     const pair = pairOf(message);
     const known = this.#pending.get(pair);

@@ -35,7 +35,7 @@ export function isRedirectable(notifies: Notifies, ctx: Context): boolean {
 export function redirectTarget({ local }: Path, ctx: Context, asked = false): Identity | undefined {
   const { redirect, identity, ike } = inForce(ctx).config;
   if (!redirect || TYPES[redirect.to.idType] === undefined) return undefined;
-  const overloaded = ctx.halfOpen >= ike.maxHalfOpen || ctx.sessions >= ike.maxSessions;
+  const overloaded = ctx.halfOpen >= ike.maxHalfOpen || ctx.sessions >= ike.maxSessions || !ctx.carrying;
   if (!asked && redirect.when === 'overloaded' && !overloaded) return undefined;
   const { to } = redirect;
   const isOurs =

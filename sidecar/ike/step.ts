@@ -115,6 +115,8 @@ export type Event =
       readonly connection: string | undefined;
     } & Which)
   | ({ readonly name: 'child-installed' | 'child-rekeyed' | 'child-removed'; readonly spiIn: number } & Which)
+  /** The data plane has it no more, or never had it; `child-removed` follows. */
+  | ({ readonly name: 'child-lost'; readonly spiIn: number; readonly reason: string } & Which)
   | ({ readonly name: 'ike-rekeyed'; readonly newSpiI: string; readonly newSpiR: string } & Which)
   | ({ readonly name: 'retransmit'; readonly attempt: number } & Which)
   | ({ readonly name: 'moved'; readonly from: string } & Which)
@@ -180,6 +182,8 @@ export type Input =
   /** `spi` is ours, as `sessions()` lists it. */
   | { readonly type: 'want'; readonly spi: string; readonly intent: Intent }
   | { readonly type: 'report'; readonly report: DataplaneReport }
+  /** What carries packets is there, which it is until this says otherwise; or is not. */
+  | { readonly type: 'dataplane'; readonly available: boolean }
   | { readonly type: 'asked'; readonly question: string; readonly bytes: Bytes }
   | { readonly type: 'answered'; readonly question: string; readonly bytes: Bytes | undefined }
   | { readonly type: 'eap-answered'; readonly conversation: string; readonly answer: EapAnswer }

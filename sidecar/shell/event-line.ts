@@ -21,6 +21,7 @@ const levels: Readonly<Record<Event['name'], Level>> = {
   'child-installed': 'debug',
   'child-rekeyed': 'debug',
   'child-removed': 'debug',
+  'child-lost': 'warn',
   'ike-rekeyed': 'info',
   retransmit: 'debug',
   moved: 'info',
@@ -80,6 +81,8 @@ export function eventLine(event: Event): EventLine | undefined {
       return line(event, 'child rekeyed', { ...which(event), spiIn: spi(event.spiIn) });
     case 'child-removed':
       return line(event, 'child removed', { ...which(event), spiIn: spi(event.spiIn) });
+    case 'child-lost':
+      return line(event, 'child lost', { ...which(event), spiIn: spi(event.spiIn), reason: event.reason });
     case 'ike-rekeyed':
       return line(event, 'session rekeyed', { ...which(event), newSpiI: event.newSpiI, newSpiR: event.newSpiR });
     case 'retransmit':

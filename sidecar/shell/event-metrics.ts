@@ -38,7 +38,9 @@ export class EventMetrics {
   readonly #resumptions: Counter<'outcome'>;
   readonly #sealed: Counter<'key_id'>;
   readonly #opened: Counter<'key_id'>;
-  readonly #counters: Readonly<Record<'retransmits' | 'cookies' | 'rekeys' | 'moves' | 'errors' | 'addresses', Counter>>;
+  readonly #counters: Readonly<
+    Record<'retransmits' | 'cookies' | 'rekeys' | 'lostChildren' | 'moves' | 'errors' | 'addresses', Counter>
+  >;
   readonly #refusals: Counter<'by' | 'notify'>;
   readonly #drops: Counter<'reason'>;
   readonly #established: Counter<'post_quantum'>;
@@ -84,6 +86,7 @@ export class EventMetrics {
       retransmits: counter('retransmits_total', 'Requests of ours that were sent again.'),
       cookies: counter('cookies_demanded_total', 'First messages that were answered with a cookie.'),
       rekeys: counter('rekeys_total', 'IKE SAs that were rekeyed.'),
+      lostChildren: counter('children_lost_total', 'Children that the data plane could not install, or lost.'),
       moves: counter('moves_total', 'Peers whose outer address changed.'),
       errors: counter('internal_errors_total', 'Exceptions that are bugs.'),
       addresses: counter('addresses_refused_total', 'Sessions for which no inner address was left.'),
@@ -139,6 +142,9 @@ export class EventMetrics {
         break;
       case 'ike-rekeyed':
         this.#counters.rekeys.inc();
+        break;
+      case 'child-lost':
+        this.#counters.lostChildren.inc();
         break;
       case 'moved':
         this.#counters.moves.inc();

@@ -8,7 +8,7 @@
 import type { Context } from '../context.ts';
 import { ProtocolError } from '../error.ts';
 import type { OwnExchange } from '../established.ts';
-import { findNotify } from '../first-exchange.ts';
+import { findNotify, NO_DATAPLANE } from '../first-exchange.ts';
 import type { InPhase } from '../sa.ts';
 import type { Reply, Step } from '../step.ts';
 import type { Payload } from '../wire/payload.ts';
@@ -31,6 +31,8 @@ export function respond(sa: InPhase<'established'>, payloads: readonly Payload[]
     if (own === 'newChild' || own === 'rekeyChild' || own === 'deleteChild') throw busy('a child is being changed');
     return rekeyIke.respond(sa, asked, ctx);
   }
+  // RFC 7296 §2.25
+  if (!ctx.carrying) throw busy(NO_DATAPLANE);
   // RFC 7296 §2.25.2
   if (own === 'rekeyIke') throw busy('the IKE SA is being rekeyed');
   const child = { ...asked, tsi, tsr };

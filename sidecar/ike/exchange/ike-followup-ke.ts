@@ -29,6 +29,9 @@ export function respond(sa: InPhase<'established'>, payloads: readonly Payload[]
   const { awaited, ...phase } = sa.phase;
   const link = linkOf(notifies);
   // RFC 9370 §2.2.4: "MUST send back a new error type notification called STATE_NOT_FOUND".
+  const { of } = awaited ?? {};
+  // What was about to be made cannot be carried: the peer begins anew, and is refused then as long as that is so.
+  if (of?.kind === 'child' && !ctx.carrying) return respondForgotten({ ...sa, phase: { ...phase, awaited: undefined } });
   if (!awaited || awaited.until <= ctx.now || !link || !equalBytes(link, awaited.link)) return respondForgotten(sa);
   const [method, ...pending] = awaited.pending;
   if (method === undefined || ke.group !== method) throw unasked();

@@ -71,7 +71,7 @@ export function respond(sa: InPhase<'established'>, asked: ChildRequest, spi: By
   const collides = exchange?.kind === 'rekeyChild' && exchange.old === old.spiIn;
   const rival = { spi: child.spiIn, lowestNonce: lowerNonce(asked.nonce.data, nr) };
   const noted = collides ? { ...next, phase: { ...next.phase, exchange: { ...exchange, rival } } } : next;
-  return { sa: noted, payloads, outputs: [...install(noted, child), rekeyed(sa, child)] };
+  return { sa: noted, payloads, outputs: [...install(noted, child, old.spiIn), rekeyed(sa, child)] };
 }
 
 export function conclude(sa: InPhase<'established'>, exchange: Rekeying, answer: ChildAnswer, ctx: Context): Step {
@@ -111,20 +111,24 @@ type Made = Extract<Followup['of'], { kind: 'child' }>;
 /** The last further key exchange of ours is done: a child anew, or a further one. */
 export function complete(sa: InPhase<'established'>, made: Made, secrets: readonly Bytes[], ctx: Context): Step {
   const { old } = made;
-  const step = completeResponse(sa, made, secrets, ctx);
+  const step = completed(sa, made, secrets, undefined, ctx);
   return { ...step, sa: old === undefined ? step.sa : wanting(step.sa, { kind: 'deleteChild', spiIn: old }) };
 }
 
 /** The same of the peer, which deletes the old one itself. */
-export function completeResponse(
+export const completeResponse = (sa: InPhase<'established'>, made: Made, secrets: readonly Bytes[], ctx: Context): Step =>
+  completed(sa, made, secrets, made.old, ctx);
+
+function completed(
   sa: InPhase<'established'>,
   { old, agreement: agreed }: Made,
   secrets: readonly Bytes[],
+  sendsAfter: number | undefined,
   ctx: Context,
 ): Step & { readonly sa: InPhase<'established'> } {
   const child = madeChild(sa, agreed, secrets, ctx);
   const next = withChildren(sa, [...sa.phase.children.map((one) => (one.spiIn === old ? replaced(one, ctx) : one)), child]);
-  return { sa: next, outputs: [...install(next, child), ...(old === undefined ? [] : [rekeyed(sa, child)])] };
+  return { sa: next, outputs: [...install(next, child, sendsAfter), ...(old === undefined ? [] : [rekeyed(sa, child)])] };
 }
 
 function refused(sa: InPhase<'established'>, { old, offer, rival }: Rekeying, { notifies }: ChildAnswer, ctx: Context): Step {

@@ -1,6 +1,6 @@
 /** The one place where inputs meet the core: hands them in with the time, carries out what comes back, and owns the one real timer. */
-import type { DataplaneReport } from '../contract/dataplane.ts';
-import type { PacketDataplane } from '../dataplane/dataplane.ts';
+import type { DataplaneOrder, DataplaneReport } from '../contract/dataplane.ts';
+import type { Dataplane, PacketDataplane } from '../dataplane/dataplane.ts';
 import type { EapSpeaker } from '../eap/speaker.ts';
 import type { EapAnswer, EapQuestion } from '../ike/eap.ts';
 import type { Instant, Path } from '../ike/sa.ts';
@@ -8,6 +8,7 @@ import type { Event, Input, Output } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import type { Clock } from './clock.ts';
 import type { Core } from './core.ts';
+import { Outbox } from './outbox.ts';
 
 /** Runs once, at the earliest after `ms`; answers how to call it off. */
 export type After = (ms: number, run: () => void) => () => void;
@@ -17,7 +18,7 @@ export interface LoopPorts {
   readonly clock: Clock;
   readonly after: After;
   readonly send: (bytes: Bytes, path: Path) => void;
-  readonly dataplane: PacketDataplane;
+  readonly dataplane: Dataplane & Pick<PacketDataplane, 'receive'>;
   /** Puts a question to a sibling pod; answers undefined when it has none or is silent. */
   readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
   /** Speaks EAP; nobody when it is not there. */
@@ -29,6 +30,10 @@ export interface LoopPorts {
 
 /** How soon the core learns what the data plane saw. */
 const REPORT_MS = 1_000;
+/** A data plane that has not carried out an order by then may never do so, and peers wait for their answers. */
+const ORDER_MS = 2_000;
+/** A sibling waits for its answer no longer than half a second. */
+const SETTLE_MS = 200;
 /** Each can mean messages to its peer; datagrams get their turn in between. */
 const REPORTS_PER_TURN = 500;
 /** setTimeout cannot wait longer. */
@@ -42,6 +47,9 @@ export const systemAfter: After = (ms, run) => {
 export class Loop {
   readonly #ports: LoopPorts;
   readonly #answers = new Map<string, (bytes: Bytes) => void>();
+  readonly #outbox: Outbox;
+  /** Each ends one wait for the data plane. */
+  readonly #waits = new Set<() => void>();
   #questions = 0;
   #stopped = false;
   #armed: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -50,6 +58,9 @@ export class Loop {
 
   constructor(ports: LoopPorts) {
     this.#ports = ports;
+    this.#outbox = new Outbox((bytes, path) => {
+      if (!this.#stopped) this.#guard('send', () => this.#ports.send(bytes, path));
+    });
   }
 
   handle(input: Input): void {
@@ -70,14 +81,19 @@ export class Loop {
     this.#arm();
   }
 
-  /** A sibling's question. The core answers within the call or not at all. */
-  answer(bytes: Bytes): Bytes | undefined {
+  /** A sibling's question. A session that leaves takes its sequence numbers along, as far as they have come by now. */
+  async answer(bytes: Bytes): Promise<Bytes | undefined> {
+    await this.#settled();
+    return this.#stopped ? undefined : this.#answered(bytes);
+  }
+
+  /** The core answers within the call or not at all. */
+  #answered(bytes: Bytes): Bytes | undefined {
     const question = `sibling-${++this.#questions}`;
     let answer: Bytes | undefined;
     this.#answers.set(question, (given) => {
       answer = given;
     });
-    // A session that leaves takes its sequence numbers along, as far as they have come by now.
     this.#drain();
     for (const report of this.#reports) this.handle({ type: 'report', report });
     this.#reports = [];
@@ -91,6 +107,7 @@ export class Loop {
     this.#stopped = true;
     this.#armed?.cancel();
     this.#armed = undefined;
+    for (const end of this.#waits) end();
   }
 
   #ask(input: Input): readonly Output[] {
@@ -102,18 +119,79 @@ export class Loop {
     }
   }
 
+  /** What is sent after an order leaves when that is carried out: nobody is promised what is not there. */
   #perform(outputs: readonly Output[]): void {
-    for (const output of outputs) this.#guard(nameOf(output), () => this.#carryOut(output));
+    let ordered: Promise<unknown> | undefined;
+    for (const output of outputs) {
+      if (output.type === 'send') this.#outbox.send(output.bytes, output.path, ordered);
+      else if (output.type !== 'dataplane') this.#guard(output.type, () => this.#carryOut(output));
+      else {
+        const doing = this.#order(output.order);
+        ordered = ordered && doing ? Promise.all([ordered, doing]) : (doing ?? ordered);
+      }
+    }
   }
 
-  #carryOut(output: Output): void {
+  /** Fulfilled when it is carried out, or was not in time; undefined: it is already. Never rejects. */
+  #order(order: DataplaneOrder): Promise<void> | undefined {
+    const doing = `dataplane ${order.order}`;
+    const failed = (error: unknown): void => {
+      this.#ports.failed(error, doing);
+      this.#lost(order, 'the data plane failed');
+    };
+    try {
+      const done = this.#ports.dataplane.order(order);
+      if (!(done instanceof Promise)) return undefined;
+      return this.#inTime(done.catch(failed), ORDER_MS, () => this.#lost(order, 'the data plane did not answer'));
+    } catch (error) {
+      failed(error);
+      return undefined;
+    }
+  }
+
+  #lost(order: DataplaneOrder, reason: string): void {
+    if (order.order !== 'install' || this.#stopped) return;
+    this.#reports = [...this.#reports, { report: 'lost', spiIn: order.child.spiIn, reason }];
+    this.#arm();
+  }
+
+  #inTime(done: Promise<void>, ms: number, late: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#ports.after(ms, () => {
+        late();
+        end();
+      });
+      const end = (): void => {
+        cancel();
+        this.#waits.delete(end);
+        resolve();
+      };
+      this.#waits.add(end);
+      void done.then(() => {
+        if (!this.#waits.has(end)) return;
+        end();
+        // Of what came to be with it.
+        this.expectReports();
+      });
+    });
+  }
+
+  async #settled(): Promise<void> {
+    try {
+      const settled = this.#ports.dataplane.settle();
+      if (settled)
+        await this.#inTime(
+          settled.catch((error) => this.#ports.failed(error, 'settle')),
+          SETTLE_MS,
+          () => {},
+        );
+    } catch (error) {
+      this.#ports.failed(error, 'settle');
+    }
+  }
+
+  #carryOut(output: Exclude<Output, { type: 'send' | 'dataplane' }>): void {
     switch (output.type) {
-      case 'send':
-        this.#ports.send(output.bytes, output.path);
-        break;
-      case 'dataplane':
-        this.#ports.dataplane.order(output.order);
-        break;
       case 'ask':
         void this.#question(output);
         break;
@@ -198,7 +276,5 @@ export class Loop {
     for (const report of turn) this.handle({ type: 'report', report });
   }
 }
-
-const nameOf = (output: Output): string => (output.type === 'dataplane' ? `dataplane ${output.order.order}` : output.type);
 
 const isDue = (core: Core, now: Instant): boolean => (core.deadline()?.at ?? Number.POSITIVE_INFINITY) <= now;

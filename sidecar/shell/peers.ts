@@ -78,12 +78,10 @@ export interface PeerServer {
   close(): Promise<void>;
 }
 
+type Answer = (bytes: Bytes) => Bytes | undefined | Promise<Bytes | undefined>;
+
 /** `answer` gets the sealed words and gives the sealed answer, or undefined for silence. @throws Error that explains why the port cannot be had. */
-export async function startPeerServer(
-  host: string | undefined,
-  port: number,
-  answer: (bytes: Bytes) => Bytes | undefined,
-): Promise<PeerServer> {
+export async function startPeerServer(host: string | undefined, port: number, answer: Answer): Promise<PeerServer> {
   const server = createServer(LIMITS, (asked, response) => {
     void reply(asked, response, answer);
   });
@@ -94,11 +92,7 @@ export async function startPeerServer(
 
 const LIMITS = { requestTimeout: 2_000, headersTimeout: 2_000, keepAliveTimeout: 60_000, maxHeaderSize: 4_096 } as const;
 
-async function reply(
-  asked: IncomingMessage,
-  response: ServerResponse,
-  answer: (bytes: Bytes) => Bytes | undefined,
-): Promise<void> {
+async function reply(asked: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
   if (asked.method !== 'POST' || asked.url !== PATH) {
     response.writeHead(404, { connection: 'close' }).end();
     return;
@@ -108,7 +102,7 @@ async function reply(
     response.destroy();
     return;
   }
-  const given = answer(question);
+  const given = await answer(question);
   if (given) response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': given.length }).end(given);
   else response.writeHead(204).end();
 }

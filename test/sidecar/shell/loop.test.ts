@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { DataplaneOrder, DataplaneReport } from '../../../sidecar/contract/dataplane.ts';
-import type { PacketDataplane } from '../../../sidecar/dataplane/dataplane.ts';
 import { NO_DROPS, NO_TRAFFIC } from '../../../sidecar/dataplane/userspace/traffic.ts';
 import type { EapAnswer, EapQuestion } from '../../../sidecar/ike/eap.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
@@ -37,7 +36,7 @@ function setUp() {
   const reports: DataplaneReport[] = [];
   const questions: { ordinal: number; answer: (bytes: Uint8Array | undefined) => void }[] = [];
   let now = 1_000;
-  const dataplane: PacketDataplane = {
+  const dataplane: { -readonly [K in keyof LoopPorts['dataplane']]: LoopPorts['dataplane'][K] } = {
     order: (order) => void orders.push(order),
     receive: () => undefined,
     settle: () => undefined,
@@ -52,7 +51,9 @@ function setUp() {
     after(ms, run) {
       const timer = { at: now + ms, run };
       timers.push(timer);
-      return () => void timers.splice(timers.indexOf(timer), 1);
+      return () => {
+        if (timers.includes(timer)) timers.splice(timers.indexOf(timer), 1);
+      };
     },
     send: (...args) => void sent.push(args),
     dataplane,
@@ -130,14 +131,14 @@ describe('the loop', () => {
     assert.deepEqual(forgotten, ['c2']);
   });
 
-  it('gives the core the question of a sibling, and the sibling its answer or silence', () => {
+  it('gives the core the question of a sibling, and the sibling its answer or silence', async () => {
     const { core, loop } = setUp();
-    assert.equal(loop.answer(bytes), undefined);
+    assert.equal(await loop.answer(bytes), undefined);
     core.reply = (input) =>
       input.type === 'asked' ? [{ type: 'answer', question: input.question, bytes: Uint8Array.of(9) }] : [];
-    assert.deepEqual(loop.answer(bytes), Uint8Array.of(9));
+    assert.deepEqual(await loop.answer(bytes), Uint8Array.of(9));
     core.reply = () => [{ type: 'answer', question: 'of another', bytes }];
-    assert.equal(loop.answer(bytes), undefined);
+    assert.equal(await loop.answer(bytes), undefined);
   });
 
   it('has one timer, at the deadline of the core', () => {
@@ -289,5 +290,172 @@ describe('the loop', () => {
     await Promise.resolve();
     await Promise.resolve();
     assert.equal(core.inputs.length, 1);
+  });
+});
+
+/** A data plane that carries out orders, and settles, when the test says so. */
+function slow() {
+  const set = setUp();
+  const { dataplane, orders } = set;
+  const doing: { readonly done: () => void; readonly broken: (error: Error) => void }[] = [];
+  const later = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      doing.push({ done: resolve, broken: reject });
+    });
+  dataplane.order = (order) => {
+    orders.push(order);
+    return later();
+  };
+  /** Says in what order the messages of the test have left. */
+  const left = async (): Promise<readonly number[]> => {
+    await new Promise((next) => setImmediate(next));
+    return set.sent.map((one) => (one as readonly [Uint8Array])[0][0] ?? 0);
+  };
+  return { ...set, doing, left, later };
+}
+const to = (host: number) => ({ ...path, remote: `198.51.100.${host}:500` });
+const say = (word: number, host = 7): Output => ({ type: 'send', path: to(host), bytes: Uint8Array.of(word) });
+const install = (spiIn: number): Output => ({
+  type: 'dataplane',
+  order: { order: 'install', child: { spiIn } as Extract<DataplaneOrder, { order: 'install' }>['child'] },
+});
+const lost = (spiIn: number, reason: string): Input => ({ type: 'report', report: { report: 'lost', spiIn, reason } });
+
+describe('the loop, with a data plane that takes its time', () => {
+  it('sends what comes after an order when that is carried out, and everything else at once', async () => {
+    const { core, loop, events, doing, left } = slow();
+    core.reply = () => [say(1), install(300), { type: 'event', event }, say(2)];
+    loop.handle(datagram);
+    core.reply = () => [say(3, 8)];
+    loop.handle(datagram);
+    assert.deepEqual([await left(), events.length], [[1, 3], 1]);
+    doing[0]?.done();
+    assert.deepEqual(await left(), [1, 3, 2]);
+  });
+
+  it('waits for all orders before a message, whichever is carried out first', async () => {
+    const { core, loop, doing, left } = slow();
+    core.reply = () => [install(300), say(1), install(301), say(2, 8)];
+    loop.handle(datagram);
+    doing[1]?.done();
+    assert.deepEqual(await left(), []);
+    doing[0]?.done();
+    assert.deepEqual(await left(), [1, 2]);
+  });
+
+  it('says nothing to a peer before what it was to be told first, not even the same again', async () => {
+    const { core, loop, doing, left, sent } = slow();
+    core.reply = () => [install(300), say(1)];
+    loop.handle(datagram);
+    core.reply = () => [say(1), say(2, 8)];
+    loop.handle(datagram);
+    core.reply = () => [install(301), say(3)];
+    loop.handle(datagram);
+    doing[1]?.done();
+    assert.deepEqual(await left(), [2]);
+    doing[0]?.done();
+    assert.deepEqual(await left(), [2, 1, 1, 3]);
+    core.reply = () => [say(4)];
+    loop.handle(datagram);
+    assert.equal(sent.length, 5, 'at once');
+  });
+
+  it('holds nothing for ever: after two seconds the child is lost and the message leaves', async () => {
+    const { core, loop, doing, left, fire, timers } = slow();
+    core.reply = (input) => (input.type === 'report' ? [say(2)] : [install(300), say(1)]);
+    loop.handle(datagram);
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [3_000],
+    );
+    fire();
+    assert.deepEqual(await left(), [1]);
+    fire();
+    assert.deepEqual(core.inputs.slice(1), [lost(300, 'the data plane did not answer')]);
+    doing[0]?.done();
+    assert.deepEqual([await left(), timers], [[1, 2], []]);
+  });
+
+  it('tells the core of what came to be with an order soon after it', async () => {
+    const { core, loop, doing, left, fire, reports } = slow();
+    core.reply = (input) => (input.type === 'report' ? [] : [install(300), say(1)]);
+    loop.handle(datagram);
+    reports.push({ report: 'lost', spiIn: 300 });
+    doing[0]?.done();
+    await left();
+    fire();
+    assert.deepEqual(core.inputs[1], { type: 'report', report: { report: 'lost', spiIn: 300 } });
+  });
+
+  it('takes a failure for the loss of the child, and tells of it', async () => {
+    const { core, loop, doing, left, fire, failures, dataplane } = slow();
+    core.reply = (input) => (input.type === 'report' ? [] : [install(300), say(1)]);
+    loop.handle(datagram);
+    doing[0]?.broken(new Error('a bug'));
+    assert.deepEqual([await left(), failures], [[1], ['dataplane install: a bug']]);
+    fire();
+    assert.deepEqual(core.inputs[1], lost(300, 'the data plane failed'));
+    dataplane.order = () => {
+      throw new Error('another');
+    };
+    loop.handle(datagram);
+    assert.deepEqual([await left(), failures[1]], [[1, 1], 'dataplane install: another']);
+    fire();
+    assert.deepEqual(core.inputs.at(-1), lost(300, 'the data plane failed'));
+  });
+
+  it('goes on when the removal of a child fails: it is gone for everybody else', async () => {
+    const { core, loop, doing, left, failures, timers } = slow();
+    core.reply = () => [{ type: 'dataplane', order: { order: 'remove', spiIn: 300 } }, say(1)];
+    loop.handle(datagram);
+    doing[0]?.broken(new Error('a bug'));
+    assert.deepEqual([await left(), failures], [[1], ['dataplane remove: a bug']]);
+    assert.equal(core.inputs.length, 1);
+    assert.equal(timers.length, 1, 'for reports');
+  });
+
+  it('answers a sibling when all that happened before has been reported', async () => {
+    const { core, loop, doing, later, reports, dataplane } = slow();
+    dataplane.settle = later;
+    core.reply = (input) => (input.type === 'asked' ? [{ type: 'answer', question: input.question, bytes }] : []);
+    const answer = loop.answer(bytes);
+    loop.handle(datagram);
+    const carried: DataplaneReport = { report: 'carried', spiIn: 300, sent: 5, received: 6 };
+    reports.push(carried);
+    assert.deepEqual(core.inputs, [datagram]);
+    doing[0]?.done();
+    assert.deepEqual(await answer, bytes);
+    assert.deepEqual(
+      core.inputs.map((input: Input) => (input.type === 'report' ? input.report : input.type)),
+      ['datagram', carried, 'asked'],
+    );
+  });
+
+  it('answers a sibling without the data plane when that does not settle in time, or fails', async () => {
+    const { core, loop, doing, later, fire, failures, timers, dataplane } = slow();
+    dataplane.settle = later;
+    core.reply = (input) => (input.type === 'asked' ? [{ type: 'answer', question: input.question, bytes }] : []);
+    const [first, second] = [loop.answer(bytes), loop.answer(bytes)];
+    assert.deepEqual(
+      timers.map((timer) => timer.at),
+      [1_200, 1_200],
+    );
+    fire();
+    assert.deepEqual(await first, bytes);
+    doing[1]?.broken(new Error('a bug'));
+    assert.deepEqual([await second, failures], [bytes, ['settle: a bug']]);
+  });
+
+  it('says nothing any more after it was stopped', async () => {
+    const { core, loop, doing, left, timers, later, dataplane } = slow();
+    dataplane.settle = later;
+    core.reply = () => [install(300), say(1)];
+    loop.handle(datagram);
+    const answer = loop.answer(bytes);
+    loop.stop();
+    doing[0]?.done();
+    assert.deepEqual([await left(), timers], [[], []]);
+    assert.equal(core.inputs.length, 1);
+    assert.equal(await answer, undefined);
   });
 });

@@ -35,7 +35,8 @@ const fields = record<DataplaneConfig>({
   name: required(text('a name', /^[!-~]{1,253}$/, 'write 1 to 253 visible ASCII characters without spaces')),
   dataplane: optional(oneOf('auto', 'kernel', 'userspace'), 'auto'),
   pools: required(list(prefix, { min: 1, max: 16 })),
-  routes: required(list(prefix, { max: 64 })),
+  // Those of the gateway and of each of its rules.
+  routes: required(list(prefix, { max: 1_024 })),
   natPort: optional(integer(1, 65_535), 4500),
   lifetimeBytes: optional(integer(0, Number.MAX_SAFE_INTEGER), 2 ** 36),
   traffic: sparse(traffic),

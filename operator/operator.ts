@@ -101,7 +101,8 @@ export class Operator {
 
   #placement(): Placement {
     const { image, operatorNamespace } = this.#options;
-    return { image, ...POD_PORTS, peerHost: '{name}-{ordinal}.{name}-peers.{namespace}.svc', operatorNamespace };
+    const peerHost = '{name}-{ordinal}.{name}-peers.{namespace}.svc';
+    return { image, ...POD_PORTS, peerHost, operatorNamespace, hasAgents: true };
   }
 
   #listen(): Promise<HttpServer> {

@@ -9,6 +9,7 @@ import type { VpnGatewaySpec } from './vpngateway.ts';
 const NAME_LENGTH = 52;
 const ADDRESSES_PER_POD = 4;
 const RETIRED_KEYS = 32;
+const IPV6_MTU = 1_280;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
@@ -48,6 +49,10 @@ export const rules: Readonly<Record<string, Predicate>> = {
     rule<VpnGatewaySpec>(({ pools, maxReplicas }) => pools.every(({ cidr }) => suffices(cidr, maxReplicas))),
   'pools overlap; write prefixes that share no address': rule<VpnGatewaySpec>(({ pools }) =>
     pools.every(({ cidr: p }) => pools.every(({ cidr: q }) => p === q || !holds(p, q))),
+  ),
+  // RFC 8200 §5: every link carries 1280 bytes.
+  'IPv6 needs packets of 1280 bytes; write a traffic.mtu of at least 1280, or IPv4 pools only': rule<VpnGatewaySpec>(
+    ({ traffic: { mtu = IPV6_MTU }, pools }) => mtu >= IPV6_MTU || pools.every(({ cidr }) => parsePrefix(cidr)?.width !== 128),
   ),
   'externalTrafficPolicy works only with exposure LoadBalancer; remove it': rule<VpnGatewaySpec>(
     ({ exposure, service }) => exposure === 'LoadBalancer' || service.externalTrafficPolicy === undefined,

@@ -227,11 +227,22 @@ export interface VpnGatewaySpec {
     /** How many spent tickets each pod remembers. */
     readonly maxSpent: number;
   };
-  /** What carries packets. This version has the user-space one only; kernel is reserved. */
-  readonly dataplane: 'kernel' | 'userspace';
+  /** What carries packets. auto takes the kernel of the node where that has ESP, else user space; with kernel a pod whose node has none is not ready. */
+  readonly dataplane: 'auto' | 'kernel' | 'userspace';
+  /** What becomes of the packets of clients. */
+  readonly traffic: {
+    /** masquerade hides clients behind the address of their pod. routed leaves them their own, and something outside must route the pools to the pods. */
+    readonly forwarding: 'masquerade' | 'routed';
+    /** Clients cannot reach each other, only the routes. */
+    readonly isolateClients: boolean;
+    /** Bytes of the largest packet inside the tunnel. Left out, it is found out from the interface of the pod. Smaller than 1280 only where all pools are IPv4. */
+    readonly mtu?: number;
+    /** TCP connections through the tunnel are told to send segments that fit into it (MSS). */
+    readonly clampMss: boolean;
+  };
   /** Settings of the user-space data plane. */
   readonly userspace: {
-    /** Resource name of a device plugin that brings /dev/net/tun into the pod. */
+    /** Resource name of a device plugin that brings /dev/net/tun into the pod, such as squat.ai/tun. Pods ask for it unless dataplane is kernel. */
     readonly deviceResource?: string;
   };
   /** Cryptographic provider; auto takes the faster one of each algorithm. */
@@ -261,8 +272,15 @@ export interface VpnGatewaySpec {
     readonly labels?: Readonly<Record<string, string>>;
     /** Further annotations. */
     readonly annotations?: Readonly<Record<string, string>>;
-    /** Requests and limits of the gateway's container. */
+    /** Requests and limits of the sidecar, which speaks IKE and in user space also carries the packets. */
     readonly resources?: {
+      /** What is reserved. */
+      readonly requests?: Readonly<Record<string, number | string>>;
+      /** What is not exceeded. */
+      readonly limits?: Readonly<Record<string, number | string>>;
+    };
+    /** Requests and limits of the agent, which configures the kernel. */
+    readonly agentResources?: {
       /** What is reserved. */
       readonly requests?: Readonly<Record<string, number | string>>;
       /** What is not exceeded. */
@@ -304,6 +322,8 @@ export interface VpnGatewayStatus {
   readonly sessions?: number;
   /** Where clients connect. */
   readonly addresses?: readonly string[];
+  /** What carries packets in the pods that answer: mixed where they differ, none where no pod can carry any. The condition DataplaneReady says which and why. */
+  readonly dataplane?: 'kernel' | 'userspace' | 'mixed' | 'none';
   /** The ring that pods of this gateway use, without secrets. */
   readonly keyRing?: {
     /** The Secret that holds it. */
@@ -334,7 +354,7 @@ export interface VpnGatewayStatus {
   readonly passedOver?: readonly string[];
   /** When sessions, waitingFor and passedOver were taken; they are renewed once a minute at most. */
   readonly sampledAt?: string;
-  /** Ready, Reconciling, Stalled, KeysAcknowledged and Paused, as kstatus reads them. */
+  /** Ready, Reconciling, Stalled, DataplaneReady, KeysAcknowledged and Paused, as kstatus reads them. */
   readonly conditions?: readonly {
     /** What is observed. */
     readonly type: string;

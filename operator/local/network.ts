@@ -53,6 +53,7 @@ export class LocalNetwork {
       peerPort: this.ports.peer,
       peerHost: `${this.#network(namespace, gateway)}.1{ordinal}`,
       operatorNamespace: namespace,
+      hasAgents: false,
     };
   }
 

@@ -1,7 +1,10 @@
 /** Why a gateway is not ready: an ordered chain, of which the first link that fails explains it, with what to do. */
+import { encodeDataplaneConfig, parseDataplaneConfig } from '../../sidecar/contract/dataplane-yaml.ts';
 import { encodeGatewayConfig, parseGatewayConfig } from '../../sidecar/contract/gateway-yaml.ts';
 import { formatProblem } from '../../sidecar/contract/problem.ts';
 import { hasAcknowledged } from './acknowledgements.ts';
+import { dataplaneConfig } from './dataplane-config.ts';
+import { dataplanesWork } from './dataplanes.ts';
 import type { GatewayFacts } from './facts.ts';
 import { gatewayConfig } from './gateway-config.ts';
 import { credentials } from './manifests/credentials.ts';
@@ -9,6 +12,7 @@ import { owns, ownsOrMayAdopt } from './manifests/ownership.ts';
 import { ownRing } from './names.ts';
 import type { Check, Failing, Pod, Reason } from './plan.ts';
 import { listed } from './ring-report.ts';
+import { sentence } from './sentence.ts';
 
 export const firstFailing = <O>(checks: readonly Check<O>[], observed: O): Failing | undefined => {
   for (const check of checks) {
@@ -32,6 +36,7 @@ export const working: readonly Check<GatewayFacts>[] = [
   podsAreAllowed,
   podsReportNoFault,
   podsDoNotFail,
+  dataplanesWork,
   podsAreUpToDate,
   podsAreReady,
   configIsLoaded,
@@ -52,17 +57,27 @@ function namesAreFree({ gateway, observed: { children, ring } }: GatewayFacts): 
   );
 }
 
-function dataplaneIsThere({ gateway: { spec } }: GatewayFacts): Failing | undefined {
-  if (spec.dataplane === 'userspace') return undefined;
-  return stuck('DataplaneUnsupported', `this version has no ${spec.dataplane} data plane. Set spec.dataplane to userspace.`);
+function dataplaneIsThere({ gateway: { spec }, observed: { placement } }: GatewayFacts): Failing | undefined {
+  if (placement.hasAgents) return undefined;
+  if (spec.dataplane === 'kernel') {
+    const why = 'the local mode has no kernel data plane, since its pods are processes without privileges';
+    return stuck('DataplaneUnsupported', `${why}. Set spec.dataplane to auto.`);
+  }
+  // Rather not at all than without what was asked for.
+  if (!spec.traffic.isolateClients) return undefined;
+  const why = 'the local mode cannot keep clients from each other, since its pods have no agent';
+  return stuck('DataplaneUnsupported', `${why}. Set spec.traffic.isolateClients to false.`);
 }
 
-/** What the schema cannot see, and a spec of an earlier version of it: pods would refuse such a file, and keep what they have. */
+/** What the schema cannot see, and a spec of an earlier version of it: pods would refuse such files, and keep what they have. */
 function configIsGood({ gateway, policy, wanted, observed: { placement } }: GatewayFacts): Failing | undefined {
   const config = gatewayConfig(gateway, policy.ticketLifetimeMs, wanted, placement);
-  const parsed = parseGatewayConfig('spec', encodeGatewayConfig(config));
-  if (parsed.ok) return undefined;
-  return stuck('ConfigRefused', parsed.problems.slice(0, 3).map(formatProblem).map(line).join('. '));
+  const problems = [
+    parseGatewayConfig('spec', encodeGatewayConfig(config)),
+    parseDataplaneConfig('spec', encodeDataplaneConfig(dataplaneConfig(gateway, placement))),
+  ].flatMap((parsed) => (parsed.ok ? [] : parsed.problems));
+  if (problems.length === 0) return undefined;
+  return stuck('ConfigRefused', problems.slice(0, 3).map(formatProblem).map(sentence).join('. '));
 }
 
 function ticketKeyIsThere({ gateway: { spec, metadata }, observed: { ticketKey } }: GatewayFacts): Failing | undefined {
@@ -81,13 +96,13 @@ function podsAreAllowed({ observed: { createFailure }, gateway: { metadata } }: 
   const remedy = /PodSecurity/i.test(createFailure)
     ? `Label the namespace: kubectl label namespace ${metadata.namespace} pod-security.kubernetes.io/enforce=privileged`
     : 'Look at quotas and admission policies of the namespace.';
-  return waiting('PodsForbidden', `pods cannot be created: ${line(createFailure)}. ${remedy}`);
+  return waiting('PodsForbidden', `pods cannot be created: ${sentence(createFailure)}. ${remedy}`);
 }
 
 function podsReportNoFault({ alive, gateway }: GatewayFacts): Failing | undefined {
   const [pod] = alive.filter(({ report }) => report && report.faults.length > 0);
   if (!pod) return undefined;
-  const faults = (pod.report?.faults ?? []).map(line).join('; ');
+  const faults = (pod.report?.faults ?? []).map(sentence).join('; ');
   const places = credentials(gateway)
     .filter(({ title }) => pod.report?.faults.some((fault) => fault.startsWith(title)))
     .map(({ field, objects }) => `${objects.join(' and ')} (spec.${field})`);
@@ -98,7 +113,7 @@ function podsReportNoFault({ alive, gateway }: GatewayFacts): Failing | undefine
 function podsDoNotFail({ alive }: GatewayFacts): Failing | undefined {
   const [pod] = alive.filter((candidate) => candidate.waiting && !ORDINARY.includes(candidate.waiting.reason));
   if (!pod?.waiting) return undefined;
-  const message = `pod ${pod.name} does not start (${line(pod.waiting.reason)}): ${line(pod.waiting.message)}`;
+  const message = `pod ${pod.name} does not start (${sentence(pod.waiting.reason)}): ${sentence(pod.waiting.message)}`;
   return waiting('PodsFailing', `${message}. See kubectl describe pod ${pod.name} and its logs.`);
 }
 
@@ -116,7 +131,9 @@ function podsAreUpToDate({ outdated, alive }: GatewayFacts): Failing | undefined
 function podsAreReady({ alive, wanted }: GatewayFacts): Failing | undefined {
   const ready = alive.filter((pod) => pod.ready).length;
   if (ready === wanted && alive.length === wanted) return undefined;
-  return waiting('PodsStarting', `${ready} of ${wanted} pods are ready`);
+  const [telling] = alive.filter((pod) => !pod.ready && pod.report && pod.report.reasons.length > 0);
+  const why = telling ? `; pod ${telling.name} says: ${(telling.report?.reasons ?? []).map(sentence).join('; ')}` : '';
+  return waiting('PodsStarting', `${ready} of ${wanted} pods are ready${why}`);
 }
 
 function configIsLoaded({ alive, gateway: { metadata } }: GatewayFacts): Failing | undefined {
@@ -131,12 +148,3 @@ function configIsLoaded({ alive, gateway: { metadata } }: GatewayFacts): Failing
 /** A pod that does its work: ready, and its keys are those of its siblings. */
 export const isSettled = ({ ring }: GatewayFacts, pod: Pod): boolean =>
   pod.ready && ring.kept !== undefined && hasAcknowledged(ring.kept.ring, pod);
-
-/** Text from outside, as part of a sentence. */
-const line = (text: string): string => {
-  const printable = text
-    .replaceAll(/[^\P{C}]+/gu, ' ')
-    .trim()
-    .replace(/\.$/, '');
-  return printable.length > 300 ? `${printable.slice(0, 300)}…` : printable;
-};

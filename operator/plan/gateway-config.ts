@@ -78,7 +78,7 @@ const ike = ({ ike, dpd, limits, authentication }: VpnGatewaySpec): GatewayConfi
   fragmentBytes: ike.fragmentBytes,
 });
 
-const esp = ({ esp, dataplane }: VpnGatewaySpec): GatewayConfig['esp'] => ({
+const esp = ({ esp }: VpnGatewaySpec): GatewayConfig['esp'] => ({
   algorithms: {
     encryption: esp.encryption.map((word) => ENCRYPTION[word]),
     integrity: esp.integrity.map((word) => INTEGRITY[word]),
@@ -88,5 +88,6 @@ const esp = ({ esp, dataplane }: VpnGatewaySpec): GatewayConfig['esp'] => ({
   },
   rekeyMs: parseSpan(esp.rekey),
   lifetimeBytes: esp.lifetimeBytes,
-  forceEncapsulation: dataplane === 'userspace',
+  // Services and load balancers carry UDP, and clients behind them see a NAT in any case.
+  forceEncapsulation: true,
 });

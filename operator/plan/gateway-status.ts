@@ -2,6 +2,7 @@
 import { formatTime } from '../../crds/v1alpha1/time.ts';
 import type { VpnGatewayStatus } from '../../crds/v1alpha1/vpngateway.ts';
 import { conditions, type Draft, readiness, transitions } from './conditions.ts';
+import { dataplaneCondition, shownDataplane } from './dataplanes.ts';
 import { isMapping, isSame } from './difference.ts';
 import { child, type GatewayFacts } from './facts.ts';
 import { selectorOf } from './manifests/ownership.ts';
@@ -31,6 +32,7 @@ export function gatewayStatus(facts: GatewayFacts, failing: Failing | undefined)
       .map(([label, value]) => `${label}=${value}`)
       .join(','),
     addresses: addressesOf(facts),
+    ...shownDataplane(facts),
     ...(sample ?? {}),
     ...keyRingOf(facts),
     conditions: conditions(drafts, shown, gateway.metadata.generation, observed.now),
@@ -54,8 +56,10 @@ function draftsOf(facts: GatewayFacts, failing: Failing | undefined, sample: Sam
   const shown = gateway.status?.conditions ?? [];
   const message = wanted === 0 ? 'no pod is wanted' : `${wanted} of ${wanted} pods serve`;
   const ready = readiness(failing, { reason: 'Ready', message });
+  const dataplane = dataplaneCondition(facts);
   return [
     ...(gateway.spec.paused ? ready.map(standStill) : ready),
+    ...(dataplane ? [dataplane] : []),
     ...(ring.kept ? [acknowledgedCondition(ring, sample?.waitingFor ?? [], shown, policy, observed.now)] : []),
     ...(gateway.spec.paused ? [PAUSED] : []),
   ];

@@ -2,6 +2,7 @@
 import { parseTime } from '../../crds/v1alpha1/time.ts';
 import { blocking, firstFailing, working } from './checks.ts';
 import type { Shown } from './conditions.ts';
+import { dataplaneConfig } from './dataplane-config.ts';
 import { holds, marked } from './difference.ts';
 import { child, type GatewayFacts, gather, standingStill } from './facts.ts';
 import { gatewayConfig } from './gateway-config.ts';
@@ -68,7 +69,11 @@ function deeds(facts: GatewayFacts): Plan {
 function childrenOf({ gateway, policy, wanted, template, observed: { placement } }: GatewayFacts): readonly Manifest[] {
   return [
     serviceAccount(gateway),
-    configSecret(gateway, gatewayConfig(gateway, policy.ticketLifetimeMs, wanted, placement)),
+    configSecret(
+      gateway,
+      gatewayConfig(gateway, policy.ticketLifetimeMs, wanted, placement),
+      dataplaneConfig(gateway, placement),
+    ),
     headlessService(gateway, placement),
     clientService(gateway),
     networkPolicy(gateway, placement),

@@ -13,6 +13,9 @@ export const KEY_RING_LABEL = `${GROUP}/key-ring`;
 /** On every pod: a hash of the template that it was made from. */
 export const TEMPLATE_LABEL = `${GROUP}/template`;
 
+/** On every pod: the data plane that was asked for when it was made. It is taken at start only, so another one makes other pods. */
+export const DATAPLANE_LABEL = `${GROUP}/dataplane`;
+
 export const FINALIZER = `${GROUP}/in-use`;
 
 /** The Secret that holds the ring: of the TicketKey itself, of the one that a gateway names, or the gateway's own. */

@@ -71,6 +71,12 @@ export interface PodReport {
   readonly sessions: number;
   /** Sentences about files or credentials that the pod could not use; they name files and objects, never contents. */
   readonly faults: readonly string[];
+  /** What carries its packets. */
+  readonly dataplane: 'kernel' | 'userspace' | 'none';
+  /** What keeps it from carrying packets, or is not as it should be. */
+  readonly problems: readonly { readonly severity: 'blocking' | 'warning'; readonly text: string }[];
+  /** Why it is not ready, in sentences. */
+  readonly reasons: readonly string[];
 }
 
 /** Key material that the shell made for this one call; used or thrown away. */
@@ -94,6 +100,8 @@ export interface Placement {
   readonly peerHost: string;
   /** The operator's own namespace: it reads /status of the pods. */
   readonly operatorNamespace: string;
+  /** Pods have an agent that may configure their network. Without one ESP runs in user space, in the sidecar, and no packet leaves it. */
+  readonly hasAgents: boolean;
 }
 
 /** Everything that a plan for a VpnGateway may depend on. */
@@ -136,7 +144,7 @@ export interface TicketKeyObserved {
 export type Observed = GatewayObserved | TicketKeyObserved;
 
 export interface Condition {
-  readonly type: 'Ready' | 'Reconciling' | 'Stalled' | 'KeysAcknowledged' | 'Paused';
+  readonly type: 'Ready' | 'Reconciling' | 'Stalled' | 'DataplaneReady' | 'KeysAcknowledged' | 'Paused';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: Reason;
   readonly message: string;
@@ -161,10 +169,16 @@ export type Reason =
   | 'PodsForbidden'
   | 'PodsFailing'
   | 'PodsReportFaults'
+  | 'DataplaneDown'
+  | 'KernelUnavailable'
   | 'PodsStarting'
   | 'RollingOut'
   | 'ConfigLoading'
   | 'Settled'
+  | 'Kernel'
+  | 'Userspace'
+  | 'Mixed'
+  | 'PodsSilent'
   | 'Acknowledged'
   | 'WaitingForPods'
   | 'PodsBehind';

@@ -24,6 +24,7 @@ const PLACEMENT = {
   peerPort: 9501,
   peerHost: '{name}-{ordinal}.{name}-peers.{namespace}.svc',
   operatorNamespace: 'rekindle-system',
+  hasAgents: true,
 };
 
 let end: () => Promise<void> = async () => {};
@@ -78,6 +79,9 @@ function reportOf(server: FakeApiServer, uid: string): PodReport | undefined {
     configGeneration: 99,
     sessions: 0,
     faults: [],
+    dataplane: 'kernel',
+    problems: [],
+    reasons: [],
   };
 }
 

@@ -62,8 +62,20 @@ function begin() {
     cluster,
     clock,
     freshKey,
-    placement: () => ({ image: 'i', ikePort: 1, natPort: 2, httpPort: 3, peerPort: 4, peerHost: 'h', operatorNamespace: 'o' }),
-    report: async (_pod, port) => ({ ringGeneration: port, acknowledgement: '', configGeneration: 1, sessions: 0, faults: [] }),
+    placement: () => ({
+      image: 'i',
+      ikePort: 1,
+      natPort: 2,
+      httpPort: 3,
+      peerPort: 4,
+      peerHost: 'h',
+      operatorNamespace: 'o',
+      hasAgents: true,
+    }),
+    report: async (_pod, port) => ({
+      ...{ ringGeneration: port, acknowledgement: '', configGeneration: 1, sessions: 0, faults: [] },
+      ...{ dataplane: 'kernel', problems: [], reasons: [] },
+    }),
   };
   const see = async (): Promise<GatewayObserved> => {
     cluster.live.length = 0;

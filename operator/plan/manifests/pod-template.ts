@@ -1,12 +1,14 @@
-/** The gateway pod: one container without any capability, files by projection, no API token. What users may change is a closed list. */
+/** The gateway pod: a container without any capability beside an agent that may configure its network, files by projection, no API token. What users may change is a closed list. */
 import type { VpnGateway } from '../../../crds/v1alpha1/vpngateway.ts';
 import { fingerprint } from '../fingerprint.ts';
-import { configSecret, KEY_RING_LABEL, ringRef, TEMPLATE_LABEL } from '../names.ts';
+import { configSecret, DATAPLANE_LABEL, KEY_RING_LABEL, ringRef, TEMPLATE_LABEL } from '../names.ts';
 import type { Placement } from '../plan.ts';
 import { KEY_RING_FILE } from '../ring-secret.ts';
+import { agent, agentFlags, agentMount, agentVolumes } from './agent.ts';
 import { CONFIG_FILE } from './config-secret.ts';
 import { credentialFlags, credentialMounts, credentialVolumes } from './credentials.ts';
 import { gatewayLabels, selectorOf } from './ownership.ts';
+import { requestsAndLimits } from './resources.ts';
 
 export interface PodTemplate {
   readonly metadata: {
@@ -18,8 +20,9 @@ export interface PodTemplate {
 
 /** Its label with the hash tells pods of this template from earlier ones. */
 export function podTemplate(gateway: VpnGateway, placement: Placement): PodTemplate {
-  const { pod } = gateway.spec;
-  const labels = { ...pod.labels, ...gatewayLabels(gateway), [KEY_RING_LABEL]: ringRef(gateway).name };
+  const { pod, dataplane } = gateway.spec;
+  const own = { ...gatewayLabels(gateway), [KEY_RING_LABEL]: ringRef(gateway).name, [DATAPLANE_LABEL]: dataplane };
+  const labels = { ...pod.labels, ...own };
   const template = { metadata: { labels, ...given({ annotations: pod.annotations }) }, spec: podSpec(gateway, placement) };
   const hash = fingerprint(template);
   return { ...template, metadata: { ...template.metadata, labels: { ...labels, [TEMPLATE_LABEL]: hash } } };
@@ -39,8 +42,9 @@ function podSpec(gateway: VpnGateway, placement: Placement) {
     enableServiceLinks: false,
     terminationGracePeriodSeconds,
     securityContext: podSecurity(placement),
+    ...(placement.hasAgents ? { initContainers: [agent(gateway, placement, NOBODY)] } : {}),
     containers: [sidecar(gateway, placement)],
-    volumes: volumes(gateway),
+    volumes: [...volumes(gateway), ...(placement.hasAgents ? agentVolumes(gateway) : [])],
     topologySpreadConstraints: pod.topologySpreadConstraints ?? [spread(gateway)],
     ...given({
       nodeSelector: pod.nodeSelector,
@@ -62,7 +66,7 @@ const podSecurity = ({ ikePort }: Placement) => ({
   ...(ikePort < 1024 ? { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] } : {}),
 });
 
-function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpPort }: Placement) {
+function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpPort, hasAgents }: Placement) {
   const hostPort = (port: number) => (gateway.spec.exposure === 'HostPort' ? { hostPort: port } : {});
   return {
     name: 'sidecar',
@@ -72,6 +76,7 @@ function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpP
       ...['--config', `${MOUNTS.config}/${CONFIG_FILE}`],
       ...['--key-ring', `${MOUNTS.ring}/${KEY_RING_FILE}`],
       ...credentialFlags(gateway),
+      ...(hasAgents ? agentFlags : []),
       '--ordinal-from-hostname',
     ],
     env: [fieldRef('POD_NAME', 'metadata.name'), fieldRef('POD_UID', 'metadata.uid'), fieldRef('POD_IP', 'status.podIP')],
@@ -81,7 +86,7 @@ function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpP
       { name: 'peer', protocol: 'TCP', containerPort: peerPort },
       { name: 'http', protocol: 'TCP', containerPort: httpPort },
     ],
-    resources: resources(gateway),
+    resources: requestsAndLimits(gateway.spec.pod.resources, { cpu: '100m', memory: '256Mi' }),
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
     startupProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1, failureThreshold: 60 },
     livenessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
@@ -89,26 +94,18 @@ function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpP
     volumeMounts: [
       ...Object.entries(MOUNTS).map(([volume, mountPath]) => ({ name: volume, mountPath, readOnly: true })),
       ...credentialMounts(gateway),
+      ...(hasAgents ? [agentMount] : []),
     ],
   };
 }
 
 const fieldRef = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
 
-function resources({ spec: { pod, userspace } }: VpnGateway) {
-  const { requests = { cpu: '100m', memory: '256Mi' }, limits = {} } = pod.resources ?? {};
-  const all = userspace.deviceResource === undefined ? limits : { ...limits, [userspace.deviceResource]: '1' };
-  return { requests, ...(Object.keys(all).length > 0 ? { limits: all } : {}) };
-}
-
 /** Whole Secrets, never by subPath: only so does the kubelet renew them in a running pod. */
 function volumes(gateway: VpnGateway) {
-  const secret = (name: string, secretName: string) => ({ name, secret: { secretName, defaultMode: GROUP_READABLE } });
-  return [
-    secret('config', configSecret(gateway.metadata.name)),
-    secret('ring', ringRef(gateway).name),
-    ...credentialVolumes(gateway),
-  ];
+  const secret = (name: string, source: object) => ({ name, secret: { ...source, defaultMode: GROUP_READABLE } });
+  const config = { secretName: configSecret(gateway.metadata.name), items: [{ key: CONFIG_FILE, path: CONFIG_FILE }] };
+  return [secret('config', config), secret('ring', { secretName: ringRef(gateway).name }), ...credentialVolumes(gateway)];
 }
 
 const spread = (gateway: VpnGateway) => ({

@@ -236,6 +236,9 @@ export class RingWorld {
       configGeneration: 1,
       sessions: 0,
       faults: [],
+      dataplane: 'kernel' as const,
+      problems: [],
+      reasons: [],
     };
     return {
       name,

@@ -15,6 +15,7 @@ import {
   type Placement,
   type Plan,
   type Pod,
+  type PodReport,
   plan,
 } from '../../../operator/plan/plan.ts';
 import { ringSecret } from '../../../operator/plan/ring-secret.ts';
@@ -32,6 +33,7 @@ export const PLACEMENT: Placement = {
   peerPort: 9501,
   peerHost: '{name}-{ordinal}.{name}-peers.{namespace}.svc',
   operatorNamespace: 'rekindle-system',
+  hasAgents: true,
 };
 
 export const FRESH: FreshKey = {
@@ -75,6 +77,9 @@ interface ScenePod extends Partial<Omit<Pod, 'readyChangedAt' | 'nodeLostAt' | '
   readonly configGeneration?: number;
   readonly sessions?: number;
   readonly faults?: readonly string[];
+  readonly dataplane?: PodReport['dataplane'];
+  readonly problems?: PodReport['problems'];
+  readonly reasons?: readonly string[];
 }
 
 interface Scene {
@@ -93,6 +98,8 @@ interface Scene {
     readonly fields: Readonly<Record<string, unknown>>;
   }[];
   readonly createFailure?: string;
+  /** False: as in the local mode. */
+  readonly hasAgents?: boolean;
 }
 
 export function observedFrom(text: string): Observed {
@@ -114,7 +121,7 @@ export function observedFrom(text: string): Observed {
     pods,
     createFailure: scene.createFailure,
     fresh: FRESH,
-    placement: PLACEMENT,
+    placement: { ...PLACEMENT, hasAgents: scene.hasAgents ?? true },
   };
   const children = scene.applied ? plan(bare).apply : [];
   return { ...bare, children: [...children.map((child) => changedBy(scene.changed ?? [], child)), ...(scene.children ?? [])] };
@@ -202,6 +209,9 @@ function podFrom(pod: ScenePod, resource: VpnGateway | TicketKey, ring: KeyRing 
           configGeneration: pod.configGeneration ?? resource.metadata.generation,
           sessions: pod.sessions ?? 0,
           faults: pod.faults ?? [],
+          dataplane: pod.dataplane ?? 'kernel',
+          problems: pod.problems ?? [],
+          reasons: pod.reasons ?? [],
         },
   };
 }

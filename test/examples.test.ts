@@ -7,8 +7,10 @@ import { loadAll } from 'js-yaml';
 import { validate } from '../crds/v1alpha1/validate.ts';
 import type { VpnGateway } from '../crds/v1alpha1/vpngateway.ts';
 import { parseManifest } from '../operator/local/manifest-file.ts';
+import { dataplaneConfig } from '../operator/plan/dataplane-config.ts';
 import { gatewayConfig } from '../operator/plan/gateway-config.ts';
 import { credentials } from '../operator/plan/manifests/credentials.ts';
+import { encodeDataplaneConfig, parseDataplaneConfig } from '../sidecar/contract/dataplane-yaml.ts';
 import { parseEapUsers } from '../sidecar/contract/eap-users.ts';
 import { encodeGatewayConfig, parseGatewayConfig } from '../sidecar/contract/gateway-yaml.ts';
 import { parsePostQuantumKeys } from '../sidecar/contract/post-quantum-keys.ts';
@@ -46,7 +48,7 @@ describe('what the documentation shows', () => {
         ...['Certificates, with cert-manager', 'Old clients', 'Pre-shared keys', 'RADIUS', 'Rules'].map(named),
         named('Users with passwords (EAP)'),
         'docs/post-quantum.md: Gateways',
-        ...['examples/certificates', 'examples/eap', 'examples/quickstart', 'examples/radius'],
+        ...['certificates', 'eap', 'quickstart', 'radius', 'routed'].map((folder) => `examples/${folder}`),
       ].toSorted(),
     );
   });
@@ -58,6 +60,8 @@ describe('what the documentation shows', () => {
       for (const gateway of gateways(where, shown)) {
         const written = encodeGatewayConfig(gatewayConfig(gateway, 3_600_000, 2, PLACEMENT));
         assert.deepEqual(problems(parseGatewayConfig(where, written)), []);
+        const allowed = encodeDataplaneConfig(dataplaneConfig(gateway, PLACEMENT));
+        assert.deepEqual(problems(parseDataplaneConfig(where, allowed)), []);
       }
     });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { generateTypes } from '../crds/generate.ts';
 import { definition, kinds } from '../crds/v1alpha1/schema.ts';
 import { answerTo } from './operator/plan/scene.ts';
+import { goldens } from './sidecar/dataplane/kernel/rulesets.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -16,5 +17,7 @@ for (const file of globSync('test/operator/plan/**/*.in.yaml', { cwd: root })) {
   const scene = join(root, file);
   writeFileSync(scene.replace(/\.in\.yaml$/, '.out.yaml'), answerTo(readFileSync(scene, 'utf8')));
 }
+
+for (const { file, text } of goldens()) writeFileSync(join(root, 'test/sidecar/dataplane/kernel/rulesets', file), text);
 
 execFileSync('biome', ['format', '--write', 'test/operator/plan'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });

@@ -13,14 +13,14 @@ export async function readReport(pod: Manifest, port: number): Promise<PodReport
   if (answer?.status !== 200) return undefined;
   const parsed = parseStatus(pod.metadata.name, answer.text);
   if (!parsed.ok) return undefined;
-  const { config, keyRing, sessions, faults, dataplane, reasons } = parsed.value;
+  const { config, keyRing, sessions, faults, dataplane, dataplaneProblems, reasons } = parsed.value;
   return {
     ringGeneration: keyRing?.generation ?? 0,
     acknowledgement: keyRing?.acknowledgement ?? '',
     configGeneration: config?.generation ?? 0,
     sessions,
     dataplane,
-    problems: [],
+    problems: dataplaneProblems ?? [],
     reasons,
     faults: faults.map(
       ({ file, problems }) => `${file}: ${problems} ${problems === 1 ? 'problem' : 'problems'}; the log of the pod says which`,

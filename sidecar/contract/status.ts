@@ -1,5 +1,6 @@
 /** `/status`: what a gateway pod says of itself on the pod network. Generations and counts only: no secret, no identity, no content of a file. */
 
+import type { Problem } from './agent-protocol.ts';
 import { ringGeneration, ringId } from './key-ring-yaml.ts';
 import { type Parsed, Place } from './problem.ts';
 import { boolean, integer, list, maybe, oneOf, optional, readWhole, record, required, text } from './schema.ts';
@@ -28,7 +29,10 @@ export interface GatewayStatus {
   readonly halfOpen: number;
   /** Files that were refused, with the number of problems in each; the problems themselves are in the pod's log. */
   readonly faults: readonly { readonly file: string; readonly problems: number }[];
-  readonly dataplane: 'userspace' | 'none';
+  /** What carries packets now: `none` before an agent said which, or while none is there, where one is asked for. */
+  readonly dataplane: 'kernel' | 'userspace' | 'none';
+  /** Of the agent: what keeps it from its work (then the pod is not ready) or is not as it should be. Undefined: nothing is known of an agent. */
+  readonly dataplaneProblems: readonly Problem[] | undefined;
 }
 
 export const encodeStatus = (status: GatewayStatus): string => `${JSON.stringify(shape.write(status))}\n`;
@@ -49,7 +53,8 @@ function parseJson(json: string): unknown {
   }
 }
 
-const line = text('a line of text', /^[^\n\r]{0,1024}$/, 'one line');
+// An agent's sentence with what it is about before it.
+const line = text('a line of text', /^[^\n\r]{0,2048}$/, 'one line');
 const count = integer(0, Number.MAX_SAFE_INTEGER);
 
 /** Pods of the next version may say more. */
@@ -60,6 +65,8 @@ const config = record<NonNullable<GatewayStatus['config']>>(
   open,
 );
 const fault = record<GatewayStatus['faults'][number]>({ file: required(line), problems: required(count) }, open);
+const problem = record<Problem>({ severity: required(oneOf('blocking', 'warning')), text: required(line) }, open);
+const MOST_PROBLEMS = 64;
 const keyRing = record<NonNullable<GatewayStatus['keyRing']>>(
   {
     ringId: required(ringId),
@@ -82,7 +89,8 @@ const shape = record<GatewayStatus>(
     sessions: required(count),
     halfOpen: required(count),
     faults: required(list(fault)),
-    dataplane: required(oneOf('userspace', 'none')),
+    dataplane: required(oneOf('kernel', 'userspace', 'none')),
+    dataplaneProblems: maybe(list(problem, { max: MOST_PROBLEMS })),
   },
   open,
 );

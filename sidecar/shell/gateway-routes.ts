@@ -58,6 +58,7 @@ function status({ version, ordinal, incarnation, podUid, readiness, ...sources }
     halfOpen,
     faults: sources.faults(),
     dataplane: policy?.config.dataplane ?? 'none',
+    dataplaneProblems: undefined,
   };
 }
 

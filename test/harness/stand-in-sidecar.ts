@@ -50,6 +50,7 @@ function status(): string {
     halfOpen: 0,
     faults: [],
     dataplane: 'none',
+    dataplaneProblems: undefined,
   });
 }
 

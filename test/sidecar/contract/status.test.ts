@@ -17,8 +17,12 @@ const full: GatewayStatus = {
   halfOpen: 3,
   faults: [{ file: 'gateway.yaml', problems: 2 }],
   dataplane: 'userspace',
+  dataplaneProblems: [{ severity: 'warning', text: 'IPv6 packets are not forwarded' }],
 };
-const empty: GatewayStatus = { ...full, name: undefined, config: undefined, keyRing: undefined, reasons: [], faults: [] };
+const empty: GatewayStatus = {
+  ...full,
+  ...{ name: undefined, config: undefined, keyRing: undefined, reasons: [], faults: [], dataplaneProblems: undefined },
+};
 
 describe('/status', () => {
   it('comes back as it was written, full or nearly empty', () => {

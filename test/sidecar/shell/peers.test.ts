@@ -183,7 +183,7 @@ describe('siblings with a later key ring', () => {
   const status = (ringId: string, generation: number): string => {
     const base: GatewayStatus = {
       ...{ version: '1', name: undefined, ordinal: 0, incarnation: '00'.repeat(16), ready: true, reasons: [], config: undefined },
-      ...{ sessions: 0, halfOpen: 0, faults: [], dataplane: 'none' },
+      ...{ sessions: 0, halfOpen: 0, faults: [], dataplane: 'none', dataplaneProblems: undefined },
       keyRing: { ringId, generation, acknowledgement: undefined },
     };
     return encodeStatus(base);

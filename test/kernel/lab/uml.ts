@@ -5,6 +5,7 @@ import { createWriteStream, existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { prepareShim, shimFile } from '../../interop/lab/shim.ts';
 import { installTools, PATH, TOOLS } from '../../interop/lab/tools.ts';
+import { prepareModules } from './nftables-modules.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../../..');
 const INIT = join(import.meta.dirname, 'init.sh');
@@ -32,7 +33,7 @@ export function prepareUserModeLinux(): UserModeLinux {
   installTools({ ...TOOLS, ...OWN_TOOLS }, !existsSync(shimFile(SHIM)));
   const [release] = existsSync(MODULES) ? readdirSync(MODULES) : [];
   if (release === undefined) throw new Error(`${MODULES} has no modules: install Debian's package user-mode-linux again`);
-  return { modules: join(MODULES, release), shim: prepareShim(SHIM) };
+  return { modules: prepareModules(join(MODULES, release)), shim: prepareShim(SHIM) };
 }
 
 export const releaseOf = ({ modules }: UserModeLinux): string => modules.split('/').at(-1) ?? '';

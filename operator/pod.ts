@@ -58,6 +58,9 @@ export function notReadySince(node: Manifest): number | undefined {
 const BEING_MADE = ['ContainerCreating', 'PodInitializing'];
 
 function waiting(pod: Manifest, trouble: PodTrouble | undefined): PodTrouble | undefined {
+  const { phase, reason, message } = mapping(pod['status']);
+  // Its kubelet would not take it (SysctlForbidden, UnexpectedAdmissionError), or sent it away.
+  if (phase === 'Failed' && reason !== undefined) return { reason: `${reason}`, message: `${message ?? ''}` };
   const scheduled = condition(pod, 'PodScheduled');
   if (scheduled?.['status'] === 'False') return { reason: `${scheduled['reason']}`, message: `${scheduled['message'] ?? ''}` };
   if (trouble) return trouble;

@@ -286,6 +286,8 @@ export interface VpnGatewaySpec {
       /** What is not exceeded. */
       readonly limits?: Readonly<Record<string, number | string>>;
     };
+    /** Pods ask for the sysctls that forward packets of their pools (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding). They are not among the safe ones: kubelets must allow them (allowedUnsafeSysctls), else they refuse the pods. */
+    readonly forwardingSysctls: boolean;
     /** Labels that a node must have. */
     readonly nodeSelector?: Readonly<Record<string, string>>;
     /** Taints that are tolerated, as in a Pod. */

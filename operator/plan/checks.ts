@@ -110,8 +110,8 @@ function podsReportNoFault({ alive, gateway }: GatewayFacts): Failing | undefine
   return waiting('PodsReportFaults', `pod ${pod.name} says: ${faults}. ${remedy}; pods load it by themselves.`);
 }
 
-function podsDoNotFail({ alive }: GatewayFacts): Failing | undefined {
-  const [pod] = alive.filter((candidate) => candidate.waiting && !ORDINARY.includes(candidate.waiting.reason));
+function podsDoNotFail({ observed: { pods } }: GatewayFacts): Failing | undefined {
+  const [pod] = pods.filter((one) => !one.terminating && one.waiting && !ORDINARY.includes(one.waiting.reason));
   if (!pod?.waiting) return undefined;
   const message = `pod ${pod.name} does not start (${sentence(pod.waiting.reason)}): ${sentence(pod.waiting.message)}`;
   return waiting('PodsFailing', `${message}. See kubectl describe pod ${pod.name} and its logs.`);

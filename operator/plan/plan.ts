@@ -56,7 +56,7 @@ export interface Pod {
   readonly readyChangedAt: number;
   /** When its node stopped answering (Ready condition of the node Unknown or False since), undefined while it answers. */
   readonly nodeLostAt: number | undefined;
-  /** Why a container waits (ImagePullBackOff, CrashLoopBackOff, Unschedulable …) or undefined. */
+  /** Why a container waits (ImagePullBackOff, CrashLoopBackOff, Unschedulable …) or its kubelet refused the pod (SysctlForbidden), or undefined. */
   readonly waiting: { readonly reason: string; readonly message: string } | undefined;
   /** What `GET /status` on the pod answered, undefined while it does not. */
   readonly report: PodReport | undefined;

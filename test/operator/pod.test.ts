@@ -48,6 +48,16 @@ describe('pod', { timeout: 10_000 }, () => {
     assert.deepEqual(read(pod(waiting('ContainerCreating')), unmounted).waiting, unmounted);
   });
 
+  it('repeats why its kubelet would not take it', () => {
+    const refused = {
+      phase: 'Failed',
+      reason: 'SysctlForbidden',
+      message: 'forbidden sysctl: "net.ipv4.ip_forward" not allowlisted',
+    };
+    assert.deepEqual(read(pod(refused)).waiting, { reason: refused.reason, message: refused.message });
+    assert.equal(read(pod({ phase: 'Failed' })).waiting, undefined);
+  });
+
   it('is being made while its containers do not exist', () => {
     assert.deepEqual(
       [isBeingMade(pod(waiting('PodInitializing'))), isBeingMade(pod(waiting('ErrImagePull'))), isBeingMade(pod({}))],

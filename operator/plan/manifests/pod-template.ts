@@ -41,7 +41,7 @@ function podSpec(gateway: VpnGateway, placement: Placement) {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     terminationGracePeriodSeconds,
-    securityContext: podSecurity(placement),
+    securityContext: podSecurity(gateway, placement),
     ...(placement.hasAgents ? { initContainers: [agent(gateway, placement, NOBODY)] } : {}),
     containers: [sidecar(gateway, placement)],
     volumes: [...volumes(gateway), ...(placement.hasAgents ? agentVolumes(gateway) : [])],
@@ -56,15 +56,26 @@ function podSpec(gateway: VpnGateway, placement: Placement) {
   };
 }
 
-const podSecurity = ({ ikePort }: Placement) => ({
+const podSecurity = (gateway: VpnGateway, placement: Placement) => ({
   runAsNonRoot: true,
   runAsUser: NOBODY,
   runAsGroup: NOBODY,
   fsGroup: NOBODY,
   seccompProfile: { type: 'RuntimeDefault' },
-  // A safe sysctl: it binds port 500 without a capability.
-  ...(ikePort < 1024 ? { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] } : {}),
+  ...given({ sysctls: sysctls(gateway, placement) }),
 });
+
+function sysctls({ spec: { pod, pools } }: VpnGateway, { ikePort, hasAgents }: Placement) {
+  const isIpv6 = (cidr: string): boolean => cidr.includes(':');
+  const forwarding = pod.forwardingSysctls && hasAgents;
+  const wanted = [
+    // A safe one: it binds port 500 without a capability.
+    ...(ikePort < 1024 ? [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] : []),
+    ...(forwarding && pools.some(({ cidr }) => !isIpv6(cidr)) ? [{ name: 'net.ipv4.ip_forward', value: '1' }] : []),
+    ...(forwarding && pools.some(({ cidr }) => isIpv6(cidr)) ? [{ name: 'net.ipv6.conf.all.forwarding', value: '1' }] : []),
+  ];
+  return wanted.length > 0 ? wanted : undefined;
+}
 
 function sidecar(gateway: VpnGateway, { image, ikePort, natPort, peerPort, httpPort, hasAgents }: Placement) {
   const hostPort = (port: number) => (gateway.spec.exposure === 'HostPort' ? { hostPort: port } : {});

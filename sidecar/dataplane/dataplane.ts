@@ -37,14 +37,18 @@ export interface DataplaneStats {
   readonly drops: Readonly<Record<DropReason, number>>;
 }
 
+// biome-ignore lint/suspicious/noConfusingVoidType: most data planes answer nothing
+export type LastTraffic = Traffic | void;
+
 /** What a shell needs of a data plane, wherever the packets are: in this thread, in another, in the kernel. */
 export interface Dataplane {
   /**
    * Carries out an order of the core. Where something else does the work the answer is a promise, fulfilled when it is done; orders stay in
-   * order. What cannot be installed is reported as `lost`, and the promise is fulfilled all the same.
+   * order. What cannot be installed is reported as `lost`, and the promise is fulfilled all the same. Of a removal the answer is the last
+   * word on what the child carried, where that comes to be known only then.
    * @throws Error when the order names an algorithm or key size that was never negotiable.
    */
-  order(order: DataplaneOrder): void | Promise<void>;
+  order(order: DataplaneOrder): LastTraffic | Promise<LastTraffic>;
   /** What happened since the last call; to be drained about once a second and handed to the core. */
   reports(): readonly DataplaneReport[];
   /** When fulfilled, `reports` holds all that happened before this call. Undefined: it does at once. */

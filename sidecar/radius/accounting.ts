@@ -33,6 +33,10 @@ interface Account {
   readonly children: Set<number>;
   /** Of children that are gone. */
   past: Traffic;
+  /** Children that are gone, of which the last word has not come. */
+  leaving: number;
+  /** Tells the stop, which waits for that word. */
+  ended: (() => void) | undefined;
   readonly intervalMs: number | undefined;
   callOff: () => void;
 }
@@ -45,6 +49,7 @@ export class Accounting {
   /** By both SPIs, for either may be ours after a rekey. */
   readonly #accounts = new Map<string, Account>();
   readonly #byChild = new Map<number, Account>();
+  readonly #awaited = new Set<Promise<void>>();
   #settings: AccountingSettings | undefined;
   #count = 0;
 
@@ -87,13 +92,30 @@ export class Accounting {
     }
   }
 
-  /** The last count of a child that is about to be removed. */
-  removed(spiIn: number, traffic: Traffic): void {
+  /** The last count of a child that is removed, as far as it is known; `more`: the last word, which may come later and never rejects. */
+  removed(spiIn: number, counted: Traffic, more?: Promise<Traffic>): void {
     const account = this.#byChild.get(spiIn);
     if (!account) return;
-    account.past = plus(account.past, traffic);
+    account.past = plus(account.past, counted);
     account.children.delete(spiIn);
     this.#byChild.delete(spiIn);
+    if (more) this.#awaitMore(account, counted, more);
+  }
+
+  #awaitMore(account: Account, counted: Traffic, more: Promise<Traffic>): void {
+    account.leaving += 1;
+    const heard = more.then((last) => {
+      account.past = plus(account.past, minus(last, counted));
+      account.leaving -= 1;
+      this.#awaited.delete(heard);
+      if (account.leaving === 0) account.ended?.();
+    });
+    this.#awaited.add(heard);
+  }
+
+  /** All stops have been told. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#awaited);
   }
 
   #start(event: TakenSession & Pick<AccountedSession, 'path'> & Parameters<typeof key>[0]): void {
@@ -106,7 +128,15 @@ export class Accounting {
       ...{ remote, inner, path, since, class: accounting.class },
     };
     const intervalMs = this.#settings.interimMs || accounting.interimMs;
-    const account: Account = { session, children: new Set(), past: NOTHING, intervalMs, callOff: () => {} };
+    const account: Account = {
+      session,
+      children: new Set(),
+      past: NOTHING,
+      leaving: 0,
+      ended: undefined,
+      intervalMs,
+      callOff: () => {},
+    };
     this.#accounts.set(key(event), account);
     this.#tell(account, Status.START, []);
     this.#awaitInterim(account);
@@ -134,7 +164,10 @@ export class Accounting {
     if (!account) return;
     account.callOff();
     this.#accounts.delete(which);
-    this.#tell(account, Status.STOP, [causeAttribute(why)]);
+    const at = this.#options.ports.clock();
+    const end = (): void => this.#tell(account, Status.STOP, [causeAttribute(why)], at);
+    if (account.leaving === 0) end();
+    else account.ended = end;
     for (const spiIn of account.children) this.#byChild.delete(spiIn);
   }
 
@@ -148,8 +181,7 @@ export class Accounting {
     });
   }
 
-  #tell(account: Account, status: Status, more: readonly Attribute[]): void {
-    const at = this.#options.ports.clock();
+  #tell(account: Account, status: Status, more: readonly Attribute[], at = this.#options.ports.clock()): void {
     const { session } = account;
     const usage = status === Status.START ? [] : usageAttributes(this.#trafficOf(account), at - session.since);
     const attributes = sessionAttributes(session, status, at, this.#settings?.nasIdentifier ?? '');
@@ -173,6 +205,14 @@ const multiId = (identity: Uint8Array, authenticatedAt: number): string =>
       MULTI_ID_LENGTH,
     ),
   );
+
+/** Never less than nothing: what was counted once stays so. */
+const minus = (a: Traffic, b: Traffic): Traffic => ({
+  packetsIn: Math.max(0, a.packetsIn - b.packetsIn),
+  bytesIn: Math.max(0, a.bytesIn - b.bytesIn),
+  packetsOut: Math.max(0, a.packetsOut - b.packetsOut),
+  bytesOut: Math.max(0, a.bytesOut - b.bytesOut),
+});
 
 const plus = (a: Traffic, b: Traffic): Traffic => ({
   packetsIn: a.packetsIn + b.packetsIn,

@@ -71,13 +71,14 @@ export class Radius implements EapSpeaker {
     this.#accounting.observe(event);
   }
 
-  /** The last count of a child that is about to be removed. */
-  removed(spiIn: number, traffic: Traffic): void {
-    this.#accounting.removed(spiIn, traffic);
+  /** The last count of a child that is removed, as far as it is known; `more`: the last word, which may come later and never rejects. */
+  removed(spiIn: number, counted: Traffic, more?: Promise<Traffic>): void {
+    this.#accounting.removed(spiIn, counted, more);
   }
 
   /** After all sessions were closed: their stops get a moment to arrive. */
   async close(): Promise<void> {
+    await this.#accounting.settled();
     if (this.#queue.waiting > 0) await this.#queue.flush(FAREWELL_MS);
     for (const { server } of this.#known) server.close();
   }

@@ -18,7 +18,7 @@ export interface LoopPorts {
   readonly clock: Clock;
   readonly after: After;
   readonly send: (bytes: Bytes, path: Path) => void;
-  readonly dataplane: Dataplane & Pick<PacketDataplane, 'receive'>;
+  readonly dataplane: Pick<Dataplane, 'order' | 'reports' | 'settle'> & Pick<PacketDataplane, 'receive'>;
   /** Puts a question to a sibling pod; answers undefined when it has none or is silent. */
   readonly ask: (ordinal: number, bytes: Bytes) => Promise<Bytes | undefined>;
   /** Speaks EAP; nobody when it is not there. */
@@ -142,7 +142,7 @@ export class Loop {
     try {
       const done = this.#ports.dataplane.order(order);
       if (!(done instanceof Promise)) return undefined;
-      return this.#inTime(done.catch(failed), ORDER_MS, () => this.#lost(order, 'the data plane did not answer'));
+      return this.#inTime(done.then(nothing, failed), ORDER_MS, () => this.#lost(order, 'the data plane did not answer'));
     } catch (error) {
       failed(error);
       return undefined;
@@ -276,5 +276,7 @@ export class Loop {
     for (const report of turn) this.handle({ type: 'report', report });
   }
 }
+
+const nothing = (): void => {};
 
 const isDue = (core: Core, now: Instant): boolean => (core.deadline()?.at ?? Number.POSITIVE_INFINITY) <= now;

@@ -95,7 +95,12 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   });
   const loop = new Loop({
     ...{ core, clock, after: systemAfter, failed },
-    dataplane: withLastTraffic(dataplane.port, (spiIn, traffic) => radius.removed(spiIn, traffic)),
+    dataplane: {
+      order: withLastTraffic(dataplane.port, (spiIn, counted, more) => radius.removed(spiIn, counted, more)),
+      receive: (packet, path) => dataplane.port.receive(packet, path),
+      reports: () => dataplane.port.reports(),
+      settle: () => dataplane.port.settle(),
+    },
     send: (bytes, path) => udp.sendIke(bytes, path),
     ask: options.ask,
     eap,

@@ -132,6 +132,30 @@ describe('accounting', () => {
     assert.equal(integer(stop, Type.ACCT_TERMINATE_CAUSE), 1);
   });
 
+  it('stops with the last word on a child that comes after the session has ended, and with the time at which it ended', async () => {
+    const counted = new Counted();
+    await counted.happens(established(), counted.install(700), counted.install(701));
+    counted.carry(701, 50, 60);
+    const words = [Promise.withResolvers<Count>(), Promise.withResolvers<Count>()] as const;
+    [700, 701].forEach((spiIn, index) => {
+      counted.radius.removed(spiIn, counted.counts.get(spiIn) ?? assert.fail(), words[index]?.promise);
+    });
+    await counted.happens(closed('deleted by peer'));
+    await counted.world.clock.advance(2_000);
+    words[0].resolve({ packetsIn: 5, bytesIn: 500, packetsOut: 6, bytesOut: 600 });
+    await settled();
+    assert.deepEqual(statuses(counted), [1]);
+    words[1].resolve({ packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0 });
+    await settled();
+    const stop = counted.records.at(-1);
+    assert.deepEqual(statuses(counted), [1, 2]);
+    const numbers = [Type.ACCT_INPUT_OCTETS, Type.ACCT_OUTPUT_OCTETS, Type.ACCT_SESSION_TIME, Type.ACCT_DELAY_TIME];
+    assert.deepEqual(
+      numbers.map((type) => integer(stop, type)),
+      [550, 660, 0, 2],
+    );
+  });
+
   it('reports in between as often as the gateway says, else as the server says, else never', async () => {
     for (const [configured, said, expected] of [
       [60_000, 600_000, 9],

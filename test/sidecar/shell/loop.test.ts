@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { DataplaneOrder, DataplaneReport } from '../../../sidecar/contract/dataplane.ts';
-import { NO_DROPS, NO_TRAFFIC } from '../../../sidecar/dataplane/userspace/traffic.ts';
 import type { EapAnswer, EapQuestion } from '../../../sidecar/ike/eap.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
 import type { Deadline, Event, Input, Output } from '../../../sidecar/ike/step.ts';
@@ -41,9 +40,6 @@ function setUp() {
     receive: () => undefined,
     settle: () => undefined,
     reports: () => reports.splice(0),
-    traffic: () => undefined,
-    stats: () => ({ children: [], totals: NO_TRAFFIC, drops: NO_DROPS }),
-    close: () => {},
   };
   const ports: { -readonly [K in keyof LoopPorts]: LoopPorts[K] } = {
     core,

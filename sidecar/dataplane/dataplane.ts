@@ -16,7 +16,8 @@ export type DropReason =
   | 'no-child' // outbound: no child carries such a packet
   | 'exhausted' // outbound: the child is out of sequence numbers or bytes
   | 'hop-limit' // between two peers: came round too often
-  | 'undeliverable'; // inbound: good, but nobody here takes it
+  | 'undeliverable' // inbound: good, but nobody here takes it
+  | 'past-kernel'; // inbound: it came to this process although the kernel carries ESP
 
 /** Inner packets, and the bytes of these (RFC 4303 §3.1.2: the original IP packets), since something began to count. */
 export interface Traffic {
@@ -34,7 +35,8 @@ export interface ChildTraffic extends Traffic {
 export interface DataplaneStats {
   readonly children: readonly ChildTraffic[];
   readonly totals: Traffic;
-  readonly drops: Readonly<Record<DropReason, number>>;
+  /** By DropReason, or by what another data plane calls its reasons. */
+  readonly drops: Readonly<Record<string, number>>;
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: most data planes answer nothing

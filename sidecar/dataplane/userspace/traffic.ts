@@ -14,6 +14,7 @@ export const NO_DROPS: Readonly<Record<DropReason, number>> = {
   exhausted: 0,
   'hop-limit': 0,
   undeliverable: 0,
+  'past-kernel': 0,
 };
 
 export function plus(left: Traffic, right: Traffic): Traffic {

@@ -372,7 +372,7 @@ describe('statistics', () => {
   it('count an answer that cannot leave without blaming the request', () => {
     gateway.dataplane.configure({ ownAddresses: own.map(address), lifetimeBytes: 1 });
     assert.equal(gateway.dataplane.receive(clientA.sealed(ping('10.8.0.7', '10.8.0.1')), gatewayPath), undefined);
-    assert.equal(gateway.dataplane.stats().drops.exhausted, 1);
+    assert.equal(gateway.dataplane.stats().drops['exhausted'], 1);
   });
 });
 

@@ -39,6 +39,11 @@ export function run(program: Program, args: readonly string[], input = ''): Prom
   });
 }
 
+/** Without anything to show, some versions print nothing. @throws ProgramError */
+export async function ipJson(args: readonly string[]): Promise<readonly unknown[]> {
+  return JSON.parse((await run(IP, ['-json', ...args])).trim() || '[]');
+}
+
 function reasonOf(
   error: Error & { readonly code?: unknown; readonly killed?: boolean },
   stderr: string,

@@ -1,6 +1,5 @@
 /** Addresses and routes of a TUN interface, by `ip` of iproute2. */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { IP, run } from '../program.ts';
 
 /** Text as `ip` takes it: addresses with prefix length, routes as prefixes. */
 export interface TunInterface {
@@ -15,7 +14,6 @@ export interface TunInterface {
 
 /** Even IPv6 outside, UDP, AES-CBC and HMAC-SHA2-512-256 around it stay below 1 500 bytes. */
 const MTU = 1380;
-const run = promisify(execFile);
 
 /** @throws Error that names the command and what can be done. */
 export async function configureInterface({ name, addresses, routes, mtu = MTU }: TunInterface): Promise<void> {
@@ -27,16 +25,4 @@ export async function configureInterface({ name, addresses, routes, mtu = MTU }:
   for (const route of routes) await ip('route', 'replace', route, 'dev', name);
 }
 
-async function ip(...args: readonly string[]): Promise<void> {
-  try {
-    await run('ip', args);
-  } catch (error) {
-    throw new Error(`ip ${args.join(' ')}: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if ('code' in error && error.code === 'ENOENT') return 'no such program; install iproute2';
-  return 'stderr' in error && error.stderr ? String(error.stderr).trim() : error.message;
-}
+const ip = (...args: readonly string[]): Promise<string> => run(IP, args);

@@ -3,8 +3,12 @@ import type { Bytes } from '../../ike/wire/bytes.ts';
 
 /** Each of these answers the value of the system call; below 0, `errno` holds the reason. */
 export interface TunSyscalls {
-  /** Makes an open /dev/net/tun a TUN interface of this name (TUNSETIFF). */
-  attach(fd: number, name: string): number;
+  /** Makes an open /dev/net/tun a TUN interface of this name, or a further queue of one (TUNSETIFF). All queues of one interface have the same `kind`. */
+  attach(fd: number, name: string, kind?: TunKind): number;
+  /** Leaves the interface to its other queues: nothing comes to this one any more, and it keeps the interface there (TUNSETQUEUE). */
+  detachQueue(fd: number): number;
+  /** Below 0: the interface of this descriptor is gone (TUNGETIFF). */
+  present(fd: number): number;
   read(fd: number, into: Bytes): number;
   write(fd: number, bytes: Bytes): number;
   /** A descriptor that becomes readable by `wake`. */
@@ -16,9 +20,17 @@ export interface TunSyscalls {
   errno(): string;
 }
 
+/** `multi-queue`: several descriptors, in several threads or processes, carry the packets of one interface (IFF_MULTI_QUEUE). */
+export type TunKind = 'single-queue' | 'multi-queue';
+
 const TUNSETIFF = 0x4004_54ca;
+const TUNSETQUEUE = 0x4004_54d9;
+const TUNGETIFF = 0x8004_54d2;
 const IFF_TUN = 0x0001;
+const IFF_MULTI_QUEUE = 0x0100;
+const IFF_DETACH_QUEUE = 0x0400;
 const IFF_NO_PI = 0x1000;
+const KINDS = { 'single-queue': IFF_TUN | IFF_NO_PI, 'multi-queue': IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE } as const;
 const IFREQ_SIZE = 40;
 const IFREQ_FLAGS_AT = 16;
 const EFD_NONBLOCK = 0o4000;
@@ -38,7 +50,9 @@ export async function loadTunSyscalls(): Promise<TunSyscalls> {
   const names = new Map(codes.map(([name, value]) => [value, name]));
   const polled = new DataView(new ArrayBuffer(16));
   return {
-    attach: (fd, name) => ioctl(fd, TUNSETIFF, 'void *', interfaceRequest(name)),
+    attach: (fd, name, kind = 'single-queue') => ioctl(fd, TUNSETIFF, 'void *', interfaceRequest(name, KINDS[kind])),
+    detachQueue: (fd) => ioctl(fd, TUNSETQUEUE, 'void *', interfaceRequest('', IFF_DETACH_QUEUE)),
+    present: (fd) => ioctl(fd, TUNGETIFF, 'void *', interfaceRequest('', 0)),
     read: (fd, into) => read(fd, into, into.length),
     write: (fd, bytes) => write(fd, bytes, bytes.length),
     eventfd: () => eventfd(0, EFD_NONBLOCK),
@@ -52,11 +66,11 @@ export async function loadTunSyscalls(): Promise<TunSyscalls> {
   };
 }
 
-/** struct ifreq with IFF_TUN | IFF_NO_PI. */
-function interfaceRequest(name: string): Bytes {
+/** struct ifreq. Neither packet information nor virtio headers (IFF_VNET_HDR) come before a packet. */
+function interfaceRequest(name: string, flags: number): Bytes {
   const request = new Uint8Array(IFREQ_SIZE);
   new TextEncoder().encodeInto(name, request.subarray(0, IFREQ_FLAGS_AT - 1));
-  new Uint16Array(request.buffer, IFREQ_FLAGS_AT, 1)[0] = IFF_TUN | IFF_NO_PI;
+  new Uint16Array(request.buffer, IFREQ_FLAGS_AT, 1)[0] = flags;
   return request;
 }
 

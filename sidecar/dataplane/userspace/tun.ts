@@ -1,7 +1,8 @@
 /** A TUN device of Linux: inner packets come from it and go to it as they come from and go to any interface. */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { Bytes } from '../../ike/wire/bytes.ts';
 import { configureInterface, type TunInterface } from './tun-interface.ts';
+import { openQueue } from './tun-queue.ts';
 import { loadTunSyscalls, type TunSyscalls } from './tun-syscalls.ts';
 
 export interface TunOptions extends TunInterface {
@@ -21,17 +22,8 @@ const POLL_MS = 1000;
 
 /** Creates the interface, up and with addresses and routes; it lives as long as it is open. @throws Error that names the remedy. */
 export async function openTun(options: TunOptions): Promise<Tun> {
-  const { name, device = '/dev/net/tun' } = options;
-  if (process.platform !== 'linux') throw new Error(`${device}: TUN devices are supported on Linux only`);
-  if (!/^[^\s/]{1,15}$/.test(name))
-    throw new Error(`not the name of an interface: "${name}"; write 1 to 15 characters without space and slash`);
   const syscalls = await loadTunSyscalls();
-  const fd = openDevice(device);
-  if (syscalls.attach(fd, name) < 0) {
-    const reason = syscalls.errno();
-    closeSync(fd);
-    throw new Error(`${device}: cannot create the interface ${name}: ${attachRemedy(reason)}`);
-  }
+  const fd = openQueue(syscalls, options.name, 'single-queue', options.device);
   const tun = new Tun(fd, syscalls, options);
   try {
     await configureInterface(options);
@@ -107,43 +99,5 @@ export class Tun {
     closeSync(this.#fd);
     closeSync(this.#wakeup);
     this.#closed.resolve();
-  }
-}
-
-function openDevice(device: string): number {
-  try {
-    return openSync(device, constants.O_RDWR | constants.O_NONBLOCK);
-  } catch (error) {
-    throw new Error(`${device}: ${openRemedy(error)}`, { cause: error });
-  }
-}
-
-function openRemedy(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
-    case 'ENOENT':
-    case 'ENODEV':
-    case 'ENXIO':
-      return 'there is no TUN device; load the kernel module (modprobe tun), in a container mount /dev/net/tun, or run without TUN';
-    case 'EACCES':
-    case 'EPERM':
-      return 'no permission to open it; run as root, in a container allow the device and add the capability NET_ADMIN, or run without TUN';
-    default:
-      return error instanceof Error ? error.message : String(error);
-  }
-}
-
-function attachRemedy(reason: string): string {
-  switch (reason) {
-    case 'EPERM':
-      return 'not permitted; run as root or add the capability NET_ADMIN, or run without TUN';
-    case 'EBUSY':
-      return 'another program uses an interface of this name; choose another name or end that program';
-    case 'EINVAL':
-      return 'there is an interface of this name that is no TUN device; choose another name';
-    case 'ENOTTY':
-      return 'it is no TUN device; the usual one is /dev/net/tun';
-    default:
-      return reason;
   }
 }

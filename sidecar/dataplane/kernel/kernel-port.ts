@@ -36,10 +36,13 @@ export interface KernelObserver {
 export interface Host {
   /** `kernel`, or why this kernel cannot do ESP, with its remedy. */
   probeKernel(): Promise<'kernel' | { readonly reason: string }>;
-  /** Replaces the one nftables table that is ours. @throws Error with its remedy. */
+  /** Replaces the one nftables table that is ours, and gives the host the gateway's inner addresses. @throws Error with its remedy. */
   applyPacketFilter(config: DataplaneConfig, dataplane: 'kernel' | 'userspace'): Promise<void>;
+  /** And whatever else of the host is ours. */
   removePacketFilter(config: DataplaneConfig): Promise<void>;
-  /** What is not as it should be: forwarding, MTU, modules. */
+  /** Packets that the packet filter dropped, by reason, as of the last `checkHost`. */
+  filterDrops(): Readonly<Record<string, number>>;
+  /** What is not as it should be: forwarding, MTU, the packet filter, which is put back when something removed it. To be asked every few seconds. */
   checkHost(config: DataplaneConfig, dataplane: 'kernel' | 'userspace'): Promise<readonly Problem[]>;
   /** Bytes of an inner packet: the configured number, or what fits the interface. */
   innerMtu(config: DataplaneConfig): Promise<number>;

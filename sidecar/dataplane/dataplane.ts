@@ -16,6 +16,7 @@ export type DropReason =
   | 'no-child' // outbound: no child carries such a packet
   | 'exhausted' // outbound: the child is out of sequence numbers or bytes
   | 'hop-limit' // between two peers: came round too often
+  | 'isolated' // from one peer to another, which are kept apart
   | 'undeliverable' // inbound: good, but nobody here takes it
   | 'past-kernel'; // inbound: it came to this process although the kernel carries ESP
 

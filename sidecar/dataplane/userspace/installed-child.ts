@@ -1,20 +1,35 @@
 /** A child SA at work: its keys and what changes with every packet (the counters of an SAD entry, RFC 4301 §4.4.2.1). */
 import type { ChildSa, Sequences } from '../../contract/dataplane.ts';
-import type { Cryptography } from '../../ike/crypto/cryptography.ts';
-import { type Bytes, equalBytes } from '../../ike/wire/bytes.ts';
+import { equalBytes } from '../../ike/wire/bytes.ts';
 import type { ChildTraffic, DropReason, Path } from '../dataplane.ts';
-import { type EspKeying, espKeying, openEsp, sealEsp, sequenceOf } from './esp.ts';
-import { type InnerPacket, IpProtocol, parseInnerPacket } from './inner-packet.ts';
+import type { Arena } from './arena.ts';
+import { headOf, nextHeaderOf, openEsp, sealEsp } from './esp.ts';
+import type { EspCipher, EspCiphers } from './esp-cipher.ts';
+import { type InnerPacket, IpProtocol } from './inner-packet.ts';
 import { ReplayWindow } from './replay-window.ts';
 import { carriesInbound } from './selector.ts';
 import { LAST_SEQUENCE } from './sequence.ts';
 
 const SOFT_LIMIT = 0.9;
+/** More packets than leave between the last count of another pod and the move from there. */
+const UNCOUNTED = 2 ** 20;
+
+/** Where a child goes on that was counted elsewhere: some may have left since, and no sequence number comes twice. */
+export const resumed = ({ sent, received }: Sequences): Sequences => ({ sent: sent > 0 ? sent + UNCOUNTED : 0, received });
+
+/** Where a packet came from. */
+export interface Origin {
+  /** Whether it is this endpoint. */
+  is(remote: string): boolean;
+  path(): Path;
+}
 
 export class InstalledChild {
   child: ChildSa;
-  readonly #outbound: EspKeying;
-  readonly #inbound: EspKeying;
+  /** Whether packets leave by it: not yet, where an older child goes on sending (RFC 7296 §2.8). */
+  sends = true;
+  readonly #outbound: EspCipher;
+  readonly #inbound: EspCipher;
   readonly #window: ReplayWindow;
   readonly #last: number;
   #sent: number;
@@ -24,14 +39,21 @@ export class InstalledChild {
   #exhausted = false;
   #announced: 'nothing' | 'soft' | 'hard' = 'nothing';
 
-  constructor(child: ChildSa, crypto: Cryptography, replayWindow: number, state: Sequences = { sent: 0, received: 0 }) {
+  /** @throws Error for algorithms or key sizes that there are not. */
+  constructor(child: ChildSa, ciphers: EspCiphers, replayWindow: number, state: Sequences = { sent: 0, received: 0 }) {
     this.child = child;
-    this.#outbound = espKeying(crypto, child.suite, child.keyOut);
-    this.#inbound = espKeying(crypto, child.suite, child.keyIn);
+    this.#outbound = ciphers.outbound(child.suite, child.keyOut);
+    this.#inbound = ciphers.inbound(child.suite, child.keyIn);
     this.#window = new ReplayWindow(replayWindow, child.suite.esn, state.received);
     this.#last = child.suite.esn ? LAST_SEQUENCE.esn : LAST_SEQUENCE.short;
     this.#sent = state.sent;
     this.#newestPath = child.path;
+  }
+
+  /** Forgets its keys; nothing is sealed or opened afterwards. */
+  free(): void {
+    this.#outbound.free();
+    this.#inbound.free();
   }
 
   /** Whether we would send under the same key. */
@@ -39,43 +61,54 @@ export class InstalledChild {
     return equalBytes(this.child.keyOut.encr, child.keyOut.encr);
   }
 
-  /** The ESP packet that carries an inner one, or why there is none. `lifetimeBytes`: at most so many bytes each way; 0 for any number. */
-  seal(inner: InnerPacket, lifetimeBytes: number, random: (length: number) => Bytes): Bytes | DropReason {
+  /** How many bytes an ESP packet of it begins before the inner one. */
+  get head(): number {
+    return headOf(this.#outbound);
+  }
+
+  /**
+   * Puts an inner packet, where it stands, into an ESP packet, which begins `head` before it. Answers its length, or why there is none.
+   * `lifetimeBytes`: at most so many bytes each way; 0 for any number.
+   */
+  seal(inner: InnerPacket, lifetimeBytes: number): number | DropReason {
     // RFC 4303 §3.3.3: a sequence number never cycles.
-    if (this.#sent >= this.#last || (lifetimeBytes > 0 && this.#traffic.bytesOut + inner.bytes.length > lifetimeBytes)) {
+    if (this.#sent >= this.#last || (lifetimeBytes > 0 && this.#traffic.bytesOut + inner.length > lifetimeBytes)) {
       this.#exhausted = true;
       return 'exhausted';
     }
     this.#sent++;
     this.#traffic.packetsOut++;
-    this.#traffic.bytesOut += inner.bytes.length;
+    this.#traffic.bytesOut += inner.length;
     const nextHeader = inner.version === 4 ? IpProtocol.IPV4 : IpProtocol.IPV6;
-    return sealEsp(this.#outbound, this.child.spiOut, this.#sent, { payload: inner.bytes, nextHeader }, random);
+    return sealEsp(inner.arena, this.#outbound, this.child.spiOut, this.#sent, inner.at, inner.length, nextHeader);
   }
 
-  /** The inner packet of an ESP packet of this SPI, or why there is none. */
-  open(packet: Bytes, path: Path): InnerPacket | DropReason {
-    const sequence = this.#window.admit(sequenceOf(packet));
+  /** Makes `inner` the inner packet of an ESP packet of this SPI, or answers why there is none. */
+  open(arena: Arena, at: number, length: number, origin: Origin, inner: InnerPacket): DropReason | undefined {
+    const sequence = this.#window.admit(arena.view.getUint32(at + 4));
     if (sequence === undefined) return 'replay';
-    const opened = openEsp(this.#inbound, packet, sequence);
+    const opened = openEsp(arena, this.#inbound, at, length, sequence);
     if (opened === 'authentication') return opened;
     if (opened === 'malformed') return opened;
-    this.#authentic(sequence, path);
+    this.#authentic(sequence, origin);
+    const nextHeader = nextHeaderOf(arena, this.#inbound, at, length);
     // RFC 4303 §2.6: a dummy packet is discarded without a complaint.
-    if (opened.nextHeader === IpProtocol.NONE) return 'dummy';
-    const inner = parseInnerPacket(opened.payload);
-    if (!inner || opened.nextHeader !== (inner.version === 4 ? IpProtocol.IPV4 : IpProtocol.IPV6)) return 'malformed';
+    if (nextHeader === IpProtocol.NONE) return 'dummy';
+    if (!inner.parse(at + headOf(this.#inbound), opened)) return 'malformed';
+    if (nextHeader !== (inner.version === 4 ? IpProtocol.IPV4 : IpProtocol.IPV6)) return 'malformed';
     // RFC 4301 §5.2 step 4: the packet is appropriate for the SA on which it came.
     if (!carriesInbound(this.child, inner)) return 'selector';
     this.#traffic.packetsIn++;
-    this.#traffic.bytesIn += inner.bytes.length;
-    return inner;
+    this.#traffic.bytesIn += inner.length;
+    return undefined;
   }
 
-  #authentic(sequence: number, path: Path): void {
+  #authentic(sequence: number, origin: Origin): void {
     // RFC 4303 §3.4.3: the window moves only for a packet that proved authentic. An older one says nothing about where the peer is now.
-    if (this.#window.accept(sequence)) this.#newestPath = path;
+    if (this.#window.accept(sequence) && !origin.is(this.#newestPath.remote)) this.#newestPath = origin.path();
     this.#alive = true;
+    // RFC 7296 §2.8: the peer has it, so it can be sent to.
+    this.sends = true;
   }
 
   /** Whether an authentic packet came since the last call, and from where if not from where the core believes the peer to be. */

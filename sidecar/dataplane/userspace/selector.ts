@@ -4,29 +4,25 @@ import type { Bytes } from '../../ike/wire/bytes.ts';
 import type { InnerPacket } from './inner-packet.ts';
 
 /** From us to the peer. */
-export function carriesOutbound(child: ChildSa, packet: InnerPacket): boolean {
-  return (
-    covers(child.local, packet.protocol, packet.source, packet.sourcePort) &&
-    covers(child.remote, packet.protocol, packet.destination, packet.destinationPort)
-  );
-}
+export const carriesOutbound = (child: ChildSa, packet: InnerPacket): boolean =>
+  covers(child.local, packet, packet.sourceAt, packet.sourcePort) &&
+  covers(child.remote, packet, packet.destinationAt, packet.destinationPort);
 
 /** From the peer to us. */
-export function carriesInbound(child: ChildSa, packet: InnerPacket): boolean {
-  return (
-    covers(child.remote, packet.protocol, packet.source, packet.sourcePort) &&
-    covers(child.local, packet.protocol, packet.destination, packet.destinationPort)
-  );
-}
+export const carriesInbound = (child: ChildSa, packet: InnerPacket): boolean =>
+  covers(child.remote, packet, packet.sourceAt, packet.sourcePort) &&
+  covers(child.local, packet, packet.destinationAt, packet.destinationPort);
 
-function covers(selectors: readonly Selector[], protocol: number, address: Bytes, port: number | undefined): boolean {
+/** `at`: of the address of the packet. */
+function covers(selectors: readonly Selector[], packet: InnerPacket, at: number, port: number | undefined): boolean {
+  const { bytes } = packet.arena;
   for (const selector of selectors) {
     if (
-      (selector.protocol === 0 || selector.protocol === protocol) &&
+      (selector.protocol === 0 || selector.protocol === packet.protocol) &&
       coversPort(selector, port) &&
-      selector.start.length === address.length &&
-      compare(selector.start, address) <= 0 &&
-      compare(address, selector.end) <= 0
+      selector.start.length === packet.addressLength &&
+      compareAt(selector.start, bytes, at) <= 0 &&
+      compareAt(selector.end, bytes, at) >= 0
     ) {
       return true;
     }
@@ -42,9 +38,12 @@ function coversPort({ startPort, endPort }: Selector, port: number | undefined):
 }
 
 /** Of two addresses of one length: below, at or above 0 as the first is lower, equal or higher. */
-export function compare(left: Bytes, right: Bytes): number {
-  for (let at = 0; at < left.length; at++) {
-    const difference = (left[at] ?? 0) - (right[at] ?? 0);
+export const compare = (left: Bytes, right: Bytes): number => compareAt(left, right, 0);
+
+/** The same, where the second begins at `at`. */
+export function compareAt(left: Bytes, right: Bytes, at: number): number {
+  for (let byte = 0; byte < left.length; byte++) {
+    const difference = (left[byte] ?? 0) - (right[at + byte] ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;

@@ -13,6 +13,7 @@ export const NO_DROPS: Readonly<Record<DropReason, number>> = {
   'no-child': 0,
   exhausted: 0,
   'hop-limit': 0,
+  isolated: 0,
   undeliverable: 0,
   'past-kernel': 0,
 };

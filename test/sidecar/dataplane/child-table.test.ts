@@ -4,12 +4,13 @@ import fc from 'fast-check';
 import type { Selector } from '../../../sidecar/contract/dataplane.ts';
 import { ChildTable } from '../../../sidecar/dataplane/userspace/child-table.ts';
 import { InstalledChild } from '../../../sidecar/dataplane/userspace/installed-child.ts';
-import { anywhere, crypto, ends, parsed, ping, selector } from './children.ts';
+import { anywhere, ends, parsed, ping, selector } from './children.ts';
+import { ciphers } from './esp-in-place.ts';
 
 const { gateway } = ends(0x1000);
 
 const to = (spiIn: number, ...remote: readonly Selector[]): InstalledChild =>
-  new InstalledChild({ ...gateway, spiIn, local: anywhere, remote }, crypto, 64);
+  new InstalledChild({ ...gateway, spiIn, local: anywhere, remote }, ciphers, 64);
 const carrying = (table: ChildTable, destination: string, source = '172.16.0.1'): number | undefined =>
   table.carrying(parsed(ping(source, destination)))?.child.spiIn;
 

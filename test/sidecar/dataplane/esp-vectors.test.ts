@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { espKeying, openEsp, sealEsp } from '../../../sidecar/dataplane/userspace/esp.ts';
 import { answerEcho, parseEchoReply } from '../../../sidecar/dataplane/userspace/icmp.ts';
 import { concat, unhex } from '../../../sidecar/ike/wire/bytes.ts';
 import { filled, gcm, parsed, providers } from './children.ts';
+import { ciphersOf, EspInPlace } from './esp-in-place.ts';
 
 const NONE = new Uint8Array();
 const payload = unhex('48656c6c6f'); // 5 bytes and 1 of padding and 2 of trailer are two words
@@ -15,8 +15,8 @@ for (const provider of providers) {
   describe(`an ESP packet made by ${provider.name}`, () => {
     it('with ChaCha20-Poly1305 opens as in RFC 7634 appendix A', () => {
       const encr = unhex('808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3');
-      const keying = espKeying(provider, { encr: 28, keyBits: 0, integ: 0, esn: false }, { encr, integ: NONE });
-      assert.deepEqual(openEsp(keying, rfc7634.packet, 5), { nextHeader: 4, payload: rfc7634.inner });
+      const esp = new EspInPlace(ciphersOf(provider), { encr: 28, keyBits: 0, integ: 0, esn: false }, { encr, integ: NONE });
+      assert.deepEqual(esp.open(rfc7634.packet, 5), { nextHeader: 4, payload: rfc7634.inner });
     });
 
     it('with AES-GCM is the one that RFC 4106 describes', () => {
@@ -25,14 +25,14 @@ for (const provider of providers) {
         { esn: false, aad: 'c0ffee0100000005' },
         { esn: true, aad: 'c0ffee010000000200000005' },
       ]) {
-        const keying = espKeying(provider, { ...gcm, esn }, { encr: concat(key, salt), integ: NONE });
+        const esp = new EspInPlace(ciphersOf(provider, noRandom), { ...gcm, esn }, { encr: concat(key, salt), integ: NONE });
         const sequence = (esn ? 2 * 2 ** 32 : 0) + 5;
         const iv = unhex(esn ? '0000000200000005' : '0000000000000005');
         const cipher = createCipheriv('aes-256-gcm', key, concat(salt, iv));
         cipher.setAAD(unhex(aad));
         const sealed = concat(cipher.update(concat(payload, unhex('010104'))), cipher.final(), cipher.getAuthTag());
         const expected = concat(unhex('c0ffee0100000005'), iv, sealed);
-        assert.deepEqual(sealEsp(keying, 0xc0ffee01, sequence, { payload, nextHeader: 4 }, noRandom), expected);
+        assert.deepEqual(esp.seal(0xc0ffee01, sequence, payload, 4), expected);
       }
     });
 
@@ -42,13 +42,17 @@ for (const provider of providers) {
         { esn: true, high: '00000002' },
       ]) {
         const [encr, integ, iv] = [filled(16, 1), filled(32, 2), filled(16, 3)];
-        const keying = espKeying(provider, { encr: 12, keyBits: 128, integ: 12, esn }, { encr, integ });
+        const esp = new EspInPlace(
+          ciphersOf(provider, () => iv),
+          { encr: 12, keyBits: 128, integ: 12, esn },
+          { encr, integ },
+        );
         const sequence = (esn ? 2 * 2 ** 32 : 0) + 5;
         const cipher = createCipheriv('aes-128-cbc', encr, iv).setAutoPadding(false);
         const sealed = concat(cipher.update(concat(payload, unhex('0102030405060708090929'))), cipher.final());
         const body = concat(unhex('c0ffee0100000005'), iv, sealed);
         const icv = createHmac('sha256', integ).update(body).update(unhex(high)).digest().subarray(0, 16);
-        const ours = sealEsp(keying, 0xc0ffee01, sequence, { payload, nextHeader: 41 }, () => iv);
+        const ours = esp.seal(0xc0ffee01, sequence, payload, 41);
         assert.deepEqual(ours, concat(body, icv));
       }
     });

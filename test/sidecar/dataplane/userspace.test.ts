@@ -107,6 +107,14 @@ describe('the data plane of a gateway', () => {
     assert.deepEqual(gateway.delivered, []);
   });
 
+  it('keeps peers apart when it is told to, and lets each reach what lies behind', () => {
+    gateway.dataplane.configure({ ownAddresses: own.map(address), lifetimeBytes: 0, isolatePeers: true });
+    assert.equal(gateway.dataplane.receive(clientA.sealed(ping('10.8.0.7', '10.8.0.8')), gatewayPath), 'isolated');
+    assert.deepEqual([gateway.sent, gateway.delivered], [[], []]);
+    assert.equal(gateway.dataplane.receive(clientA.sealed(ping('10.8.0.7', '172.16.0.1')), gatewayPath), undefined);
+    assert.equal(gateway.delivered.length, 1);
+  });
+
   it('lets what circles between peers die out', () => {
     const old = ping('10.8.0.7', '10.8.0.8');
     old[8] = 1;
@@ -246,6 +254,42 @@ describe('a rekeyed child', () => {
   });
 });
 
+describe('a rekeyed child that sends after the old one (RFC 7296 §2.8)', () => {
+  const next = ends(0x3000, { inner: ['10.8.0.7', 'fd08::7'] });
+  const down = ping('172.16.0.1', '10.8.0.7');
+  const sender = () => spiOf(gateway.sealed(down));
+
+  beforeEach(() => gateway.dataplane.order({ order: 'install', child: next.gateway, sendsAfter: a.gateway.spiIn }));
+
+  it('sends when the old one is removed', () => {
+    assert.equal(sender(), a.gateway.spiOut);
+    gateway.dataplane.order({ order: 'remove', spiIn: a.gateway.spiIn });
+    assert.equal(sender(), next.gateway.spiOut);
+  });
+
+  it('sends when the peer has used it, and not for what anybody else sends', () => {
+    gateway.dataplane.receive(concat(u32Bytes(next.gateway.spiIn), u32Bytes(1), filled(60, 1)), gatewayPath);
+    assert.equal(sender(), a.gateway.spiOut);
+    const successor = new Station();
+    successor.dataplane.order({ order: 'install', child: next.client });
+    assert.equal(gateway.dataplane.receive(successor.sealed(ping('10.8.0.7', '172.16.0.1')), gatewayPath), undefined);
+    assert.equal(sender(), next.gateway.spiOut);
+  });
+
+  it('goes on sending when it is ordered once more', () => {
+    gateway.dataplane.order({ order: 'remove', spiIn: a.gateway.spiIn });
+    gateway.dataplane.order({ order: 'install', child: a.gateway });
+    gateway.dataplane.order({ order: 'install', child: next.gateway, sendsAfter: a.gateway.spiIn });
+    assert.equal(sender(), next.gateway.spiOut);
+  });
+
+  it('sends at once when there is no old one', () => {
+    gateway.dataplane.order({ order: 'remove', spiIn: next.gateway.spiIn });
+    gateway.dataplane.order({ order: 'install', child: next.gateway, sendsAfter: 0x9999 });
+    assert.equal(sender(), next.gateway.spiOut);
+  });
+});
+
 describe('an order', () => {
   it('to install a child that is there goes on with its sequence numbers, since no IV may come twice', () => {
     const down = ping('172.16.0.1', '10.8.0.7');
@@ -299,7 +343,7 @@ describe('reports', () => {
     gateway.dataplane.order({ order: 'install', child: { ...a.gateway, sequences: { sent: 1_000, received: 1 } } });
     assert.equal(gateway.dataplane.receive(seen, gatewayPath), 'replay');
     gateway.sealed(ping('172.16.0.1', '10.8.0.7'));
-    assert.deepEqual(gateway.dataplane.reports()[0], { report: 'carried', spiIn, sent: 1_001, received: 1 });
+    assert.deepEqual(gateway.dataplane.reports()[0], { report: 'carried', spiIn, sent: 1_001 + 2 ** 20, received: 1 });
   });
 
   it('tell once that a peer lives', () => {

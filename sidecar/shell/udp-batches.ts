@@ -15,10 +15,20 @@ import {
 export interface UdpBatches {
   /** A bound socket that does not block. @throws Error whose `code` is the errno name. */
   open(address: string, port: number): number;
+  /**
+   * Two bound sockets that share address and port, and do not block: the kernel hands ESP (RFC 3948 §2.2: not four zero bytes) to the second and all else
+   * to the first. `bufferBytes`: of the second, each way. Undefined where it cannot. @throws Error whose `code` is the errno name.
+   */
+  openPair(address: string, port: number, bufferBytes: number): SocketPair | undefined;
   /** Hands over what has arrived, LARGEST_BATCH at most; the bytes are the receiver's to keep. Answers how many it was. */
   receive(fd: number, take: (bytes: Bytes, source: Source) => void): number;
   /** In order. `failed` gets the errno name of each that does not leave. */
   send(fd: number, datagrams: readonly Datagram[], failed: (code: string, datagram: Datagram) => void): void;
+}
+
+export interface SocketPair {
+  readonly fd: number;
+  readonly esp: number;
 }
 
 export interface Datagram {
@@ -37,6 +47,23 @@ const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const MSG_DONTWAIT = 0x40;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_REUSEPORT = 15;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
+/**
+ * Classic BPF, which sees the datagram from behind its UDP header: 0 for the first socket of the group, 1 for the second. A load from beyond the end, as of
+ * a keepalive (RFC 3948 §2.3), answers 0.
+ *
+ *     ld [0]; jeq #0, +0, +1; ret #0; ret #1
+ */
+const DEMULTIPLEXER = [
+  [0x20, 0, 0, 0],
+  [0x15, 0, 1, 0],
+  [0x06, 0, 0, 0],
+  [0x06, 0, 0, 1],
+] as const;
 
 /** Undefined where koffi has no binary, or the machine lays structures out differently; dgram alone serves there. */
 export async function loadUdpBatches(): Promise<UdpBatches | undefined> {
@@ -50,6 +77,7 @@ export async function loadUdpBatches(): Promise<UdpBatches | undefined> {
   const socket = libc.func('int socket(int family, int type, int protocol)');
   const setsockopt = libc.func('int setsockopt(int fd, int level, int name, void *value, unsigned int length)');
   const bind = libc.func('int bind(int fd, void *address, unsigned int length)');
+  const getsockname = libc.func('int getsockname(int fd, void *address, void *length)');
   const close = libc.func('int close(int fd)');
   const recvmmsg = libc.func('int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)');
   const sendmmsg = libc.func('int sendmmsg(int fd, void *headers, unsigned int count, int flags)');
@@ -68,14 +96,44 @@ export async function loadUdpBatches(): Promise<UdpBatches | undefined> {
     if (fd !== undefined) close(fd);
     throw Object.assign(new Error(`${code} of a UDP socket`), { code });
   };
+  const open = (address: string, port: number, prepare: (fd: number) => void = () => {}): number => {
+    const name = encodeSocketAddress(address, port);
+    const ipv6 = name[0] === AF_INET6;
+    const fd = check(socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0));
+    if (ipv6) check(setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, Int32Array.of(1), 4), fd);
+    prepare(fd);
+    check(bind(fd, name, name.length), fd);
+    return fd;
+  };
+  /** The system chose it when 0 was asked for. */
+  const portOf = (fd: number): number => {
+    const name = new Uint8Array(SOCKET_ADDRESS_BYTES);
+    check(getsockname(fd, name, Int32Array.of(name.length)));
+    return new DataView(name.buffer).getUint16(2);
+  };
+  const share = (fd: number): number => setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, Int32Array.of(1), 4);
+  const demultiplexer = memory(DEMULTIPLEXER.length * 8 + 16);
+  new Uint8Array(demultiplexer.buffer).set(filterProgram(demultiplexer.base));
+  const program = new Uint8Array(demultiplexer.buffer, DEMULTIPLEXER.length * 8, 16);
   return {
-    open(address, port) {
-      const name = encodeSocketAddress(address, port);
-      const ipv6 = name[0] === AF_INET6;
-      const fd = check(socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0));
-      if (ipv6) check(setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, Int32Array.of(1), 4), fd);
-      check(bind(fd, name, name.length), fd);
-      return fd;
+    open,
+    openPair(address, port, bufferBytes) {
+      let able = true;
+      // Before it is bound: a socket that has a program of its own joins no others, so two gateways never share a port by mistake.
+      const fd = open(address, port, (first) => {
+        able = share(first) === 0 && setsockopt(first, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program, program.length) === 0;
+      });
+      if (able) {
+        try {
+          const esp = open(address, portOf(fd), (second) => void check(share(second), second));
+          for (const name of [SO_RCVBUF, SO_SNDBUF]) setsockopt(esp, SOL_SOCKET, name, Int32Array.of(bufferBytes), 4);
+          return { fd, esp };
+        } catch {
+          // Whoever cannot have two has one.
+        }
+      }
+      close(fd);
+      return undefined;
     },
     receive(fd, take) {
       incoming.makeRoom();
@@ -95,6 +153,20 @@ export async function loadUdpBatches(): Promise<UdpBatches | undefined> {
       }
     },
   };
+}
+
+/** struct sock_filter of each instruction, then struct sock_fprog, which points to them. */
+function filterProgram(base: bigint): Bytes {
+  const bytes = new Uint8Array(DEMULTIPLEXER.length * 8 + 16);
+  const view = new DataView(bytes.buffer);
+  for (const [index, [code, ifTrue, ifFalse, value]] of DEMULTIPLEXER.entries()) {
+    view.setUint16(index * 8, code, true);
+    bytes.set([ifTrue, ifFalse], index * 8 + 2);
+    view.setUint32(index * 8 + 4, value, true);
+  }
+  view.setUint16(DEMULTIPLEXER.length * 8, DEMULTIPLEXER.length, true);
+  view.setBigUint64(DEMULTIPLEXER.length * 8 + 8, base, true);
+  return bytes;
 }
 
 interface Native {

@@ -1,7 +1,9 @@
 /** The gateway's UDP sockets: plain IKE on one port (RFC 7296 §2), IKE behind the non-ESP marker and ESP on the other (RFC 3948 §2, RFC 7296 §2.23). */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import type { EspSocket } from '../dataplane/esp-thread/esp-thread.ts';
 import type { Path } from '../ike/sa.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import { bindFailure } from '../process/listening.ts';
@@ -14,6 +16,8 @@ export interface UdpOptions {
   readonly addresses: readonly string[];
   readonly ikePort: number;
   readonly natPort: number;
+  /** ESP is read elsewhere, from sockets of its own on the NAT port, where the platform has that. */
+  readonly espApart?: boolean;
 }
 
 export interface UdpReceiver {
@@ -51,6 +55,8 @@ interface BoundSocket {
   readonly socket: Socket;
   /** With batches. */
   readonly fd: number | undefined;
+  /** Of the socket that the kernel hands ESP to, which is read elsewhere. */
+  esp: number | undefined;
   /** What leaves at the end of this turn. */
   readonly queue: Datagram[];
   readonly local: string;
@@ -65,17 +71,28 @@ export async function bindUdp(options: UdpOptions, loadBatches = loadUdpBatches)
     { address, port: options.natPort, nat: true },
   ]);
   const batches = await loadBatches();
-  const results = await Promise.allSettled(wanted.map(({ address, port, nat }) => bind(address, port, nat, batches)));
+  const { espApart = false } = options;
+  const results = await Promise.allSettled(
+    wanted.map(({ address, port, nat }) => bind(address, port, { nat, espApart: nat && espApart }, batches)),
+  );
   const bound = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
-    for (const { socket } of bound) socket.close();
+    for (const { socket, esp } of bound) {
+      socket.close();
+      if (esp !== undefined) closeSync(esp);
+    }
     throw failed.reason;
   }
   return new Udp(bound, batches);
 }
 
-async function bind(address: string, port: number, nat: boolean, batches: UdpBatches | undefined): Promise<BoundSocket> {
+async function bind(
+  address: string,
+  port: number,
+  { nat, espApart }: { readonly nat: boolean; readonly espApart: boolean },
+  batches: UdpBatches | undefined,
+): Promise<BoundSocket> {
   const ipv6 = isIPv6(address);
   const socket = createSocket({
     type: ipv6 ? 'udp6' : 'udp4',
@@ -85,18 +102,20 @@ async function bind(address: string, port: number, nat: boolean, batches: UdpBat
     // Destinations are addresses already.
     lookup: (host, _, done) => done(null, host, ipv6 ? 6 : 4),
   });
-  let fd: number | undefined;
+  let pair: { readonly fd: number; readonly esp?: number } | undefined;
   try {
-    fd = batches?.open(address, port);
+    pair = (espApart && batches?.openPair(address, port, BUFFER_BYTES)) || (batches && { fd: batches.open(address, port) });
     // Without a lookup that waits, binding may be done within the call.
     const listening = once(socket, 'listening');
-    socket.bind({ ...(fd === undefined ? { address, port } : { fd }), exclusive: true });
+    socket.bind({ ...(pair ? { fd: pair.fd } : { address, port }), exclusive: true });
     await listening;
   } catch (cause) {
     socket.close();
+    if (pair?.esp !== undefined) closeSync(pair.esp);
     throw new Error(bindFailure('UDP', address, port, cause), { cause });
   }
-  return { socket, fd, queue: [], local: formatEndpoint(address, socket.address().port), nat, ipv6 };
+  const local = formatEndpoint(address, socket.address().port);
+  return { socket, fd: pair?.fd, esp: pair?.esp, queue: [], local, nat, ipv6 };
 }
 
 export class Udp {
@@ -130,6 +149,22 @@ export class Udp {
     return this.#bound.map(({ local, nat }) => ({ local, nat }));
   }
 
+  /** Sockets that the kernel hands ESP to, one beside each of the NAT port; undefined: ESP arrives here. To be read until this is closed, or `takeEsp` called. */
+  get espSockets(): readonly EspSocket[] | undefined {
+    const sockets = this.#bound
+      .filter(({ nat }) => nat)
+      .flatMap(({ esp, local }) => (esp === undefined ? [] : { fd: esp, local }));
+    return sockets.length > 0 && sockets.length === this.#bound.filter(({ nat }) => nat).length ? sockets : undefined;
+  }
+
+  /** From now on ESP arrives here, too: nobody reads it elsewhere. */
+  takeEsp(): void {
+    for (const one of this.#bound) {
+      if (one.esp !== undefined) closeSync(one.esp);
+      one.esp = undefined;
+    }
+  }
+
   /** What the kernel granted, in bytes, of the socket that got least; Linux counts its own overhead in. */
   buffers(): { readonly receive: number; readonly send: number; readonly wanted: number } {
     const receive = Math.min(...this.#bound.map(({ socket }) => socket.getRecvBufferSize()));
@@ -152,10 +187,11 @@ export class Udp {
     if (from) this.#send(from, bytes, path);
   }
 
-  /** Done when what was sent before has left; what is sent from now on does not. */
+  /** Done when what was sent before has left; what is sent from now on does not. Nobody may use the sockets for ESP any more. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#leaving > 0) await new Promise<void>((resolve) => (this.#left = resolve));
+    this.takeEsp();
     await Promise.all(this.#bound.map(({ socket }) => new Promise<void>((resolve) => void socket.close(() => resolve()))));
   }
 

@@ -198,3 +198,36 @@ describe('local addresses', () => {
     assert.throws(() => localAddresses(['::'], {}), { message: 'this machine has no address for ::; name one with --address' });
   });
 });
+
+describe('sockets with ESP apart', () => {
+  const wanted = { addresses: ['127.0.0.1', '::1'], ikePort: 0, natPort: 0, espApart: true };
+
+  it('are none where the platform cannot tell ESP from IKE, and everything arrives here', async () => {
+    const udp = await bindUdp(wanted, async () => undefined);
+    assert.equal(udp.espSockets, undefined);
+    await udp.close();
+  });
+
+  it('are not shared with a second gateway by mistake', async (t) => {
+    const udp = await bindUdp(wanted);
+    t.after(() => udp.close());
+    for (const { local } of udp.espSockets ?? []) {
+      const { address, port } = splitEndpoint(local);
+      for (const espApart of [true, false])
+        await assert.rejects(bindUdp({ addresses: [address], ikePort: 0, natPort: port, espApart }), /EADDRINUSE/);
+    }
+  });
+
+  it('hand everything over when nobody reads ESP elsewhere', async (t) => {
+    const udp = await bindUdp(wanted);
+    t.after(() => udp.close());
+    udp.takeEsp();
+    assert.equal(udp.espSockets, undefined);
+    const esp = new Promise<Uint8Array>((resolve) => udp.receive({ onIke: () => {}, onEsp: resolve }));
+    const client = createSocket('udp4');
+    t.after(() => client.close());
+    const local = udp.locals.find((one) => one.nat)?.local ?? '';
+    client.send(Uint8Array.of(1, 2, 3, 4, 5), splitEndpoint(local).port, '127.0.0.1');
+    assert.deepEqual([...(await esp)], [1, 2, 3, 4, 5]);
+  });
+});

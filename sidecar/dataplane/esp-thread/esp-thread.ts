@@ -2,7 +2,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { DataplaneOrder, DataplaneReport } from '../../contract/dataplane.ts';
-import type { ChildTraffic, Dataplane, DataplaneStats, Traffic } from '../dataplane.ts';
+import type { ChildTraffic, Dataplane, DataplaneStats, DropReason, LastTraffic, Traffic } from '../dataplane.ts';
 import type { UserspaceSettings } from '../userspace/esp-engine.ts';
 import { NO_DROPS, NO_TRAFFIC, plus } from '../userspace/traffic.ts';
 import { type Beginning, Bell, type FromThread, type News, type Outcome, Rung, type ToThread } from './messages.ts';
@@ -39,7 +39,7 @@ interface Life {
 
 interface Queued {
   readonly order: DataplaneOrder;
-  readonly done: () => void;
+  readonly done: (last: LastTraffic) => void;
   readonly refused: (error: Error) => void;
 }
 
@@ -75,9 +75,9 @@ export class EspThread implements Dataplane {
   readonly #endNow = (): void => this.#ring(Rung.END);
   #settings: UserspaceSettings;
   #reports: DataplaneReport[] = [];
-  #drops: DataplaneStats['drops'] = NO_DROPS;
+  #drops: Drops = NO_DROPS;
   /** Of threads before this one. */
-  #dropsBefore: DataplaneStats['drops'] = NO_DROPS;
+  #dropsBefore: Drops = NO_DROPS;
   #failedSends: Readonly<Record<string, number>> = {};
   #past: Traffic = NO_TRAFFIC;
   #queue: Queued[] = [];
@@ -97,9 +97,9 @@ export class EspThread implements Dataplane {
     process.on('exit', this.#endNow);
   }
 
-  /** Fulfilled when the thread has carried it out. @throws (by the promise) Error for an algorithm or key size that was never negotiable. */
-  order(order: DataplaneOrder): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+  /** Fulfilled when the thread has carried it out, of a removal with the last word on the child. @throws (by the promise) Error for an algorithm or key size that was never negotiable. */
+  order(order: DataplaneOrder): Promise<LastTraffic> {
+    const { promise, resolve, reject } = Promise.withResolvers<LastTraffic>();
     if (this.#closed) return Promise.resolve();
     // Orders of one turn go together: a message costs more than an order.
     if (this.#queue.length === 0) queueMicrotask(() => this.#sendOrders());
@@ -201,10 +201,11 @@ export class EspThread implements Dataplane {
   }
 
   #conclude({ order, done, refused }: Queued, outcome: Outcome | undefined): void {
+    const known = order.order === 'remove' ? this.#children.get(order.spiIn) : undefined;
     if (order.order === 'remove') this.#forget(order.spiIn, outcome?.last);
     if (order.order === 'install' && outcome?.failure !== undefined) this.#forget(order.child.spiIn, undefined);
     if (order.order === 'install' && !outcome) this.#lose([order.child.spiIn]);
-    if (outcome?.failure === undefined) done();
+    if (outcome?.failure === undefined) done(outcome?.last ?? known);
     else refused(new Error(outcome.failure));
   }
 
@@ -269,8 +270,10 @@ export class EspThread implements Dataplane {
   }
 }
 
-const sum = (left: DataplaneStats['drops'], right: DataplaneStats['drops']): DataplaneStats['drops'] => {
+type Drops = Readonly<Record<DropReason, number>>;
+
+const sum = (left: Drops, right: Drops): Drops => {
   const both = { ...left };
-  for (const reason of Object.keys(NO_DROPS) as (keyof typeof both)[]) both[reason] += right[reason];
+  for (const reason of Object.keys(NO_DROPS) as DropReason[]) both[reason] += right[reason];
   return both;
 };

@@ -98,7 +98,7 @@ export class EspEngine {
     return { children, totals: children.reduce(plus, this.#past), drops: this.drops() };
   }
 
-  drops(): DataplaneStats['drops'] {
+  drops(): Readonly<Record<DropReason, number>> {
     return { ...this.#drops };
   }
 

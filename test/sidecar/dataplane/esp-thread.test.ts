@@ -55,14 +55,15 @@ class Station {
     return this.udp.locals.find(({ nat }) => nat)?.local ?? assert.fail();
   }
 
-  install(child: ChildSa, remote: string): Promise<void> {
+  install(child: ChildSa, remote: string): Promise<unknown> {
     return this.thread.order({ order: 'install', child: { ...child, path: { local: this.local, remote } } });
   }
 
   /** Until so many were dropped for this reason. */
   async dropped(reason: DropReason, count: number): Promise<void> {
-    await this.until(() => this.thread.stats().drops[reason] >= count, `${count} of ${reason}`);
-    assert.equal(this.thread.stats().drops[reason], count);
+    const dropped = (): number => this.thread.stats().drops[reason] ?? 0;
+    await this.until(() => dropped() >= count, `${count} of ${reason}`);
+    assert.equal(dropped(), count);
   }
 
   async until(holds: () => boolean, what: string): Promise<void> {
@@ -235,8 +236,9 @@ for (const host of ['127.0.0.1', '::1']) {
       assert.deepEqual(gateway.thread.traffic(a.gateway.spiIn), { spiIn: a.gateway.spiIn, ...traffic });
       client.tun.write(inner);
       await gateway.tun.next();
-      await gateway.thread.order({ order: 'remove', spiIn: a.gateway.spiIn });
+      const last = await gateway.thread.order({ order: 'remove', spiIn: a.gateway.spiIn });
       const twice = { packetsIn: 2, bytesIn: 2 * inner.length, packetsOut: 0, bytesOut: 0 };
+      assert.deepEqual(last, { spiIn: a.gateway.spiIn, ...twice });
       assert.deepEqual(gateway.thread.stats().totals, twice);
       assert.deepEqual(gateway.thread.stats().children, []);
     });

@@ -30,5 +30,5 @@ async function account(): Promise<Account> {
     failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
     await lab?.tellState().catch(console.error);
   }
-  return { title, steps: lab?.steps ?? [], notes: lab?.notes ?? [], failure };
+  return { title, steps: lab?.steps ?? [], notes: lab?.notes ?? [], figures: lab?.figures ?? {}, failure };
 }

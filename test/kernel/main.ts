@@ -6,20 +6,19 @@
  * With words, only scenarios whose folder contains one of them. Each runs in user-mode Linux, a kernel that is a process of this machine
  * and ends with it, however it ends.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { closingLine, details, outcome, table } from '../interop/lab/report.ts';
-import { peersInWords, prepareRoots, type Roots } from '../interop/lab/roots.ts';
+import { peersInWords, prepareRoots } from '../interop/lab/roots.ts';
 import type { Result } from '../interop/lab/scenario.ts';
-import { ACCOUNT_FILE, type Account, LIMIT_MS, ORDER_FILE, type Order, type Scenario } from './lab/kernel-scenario.ts';
-import { boot, killAll, prepareUserModeLinux, releaseOf, type UserModeLinux } from './lab/uml.ts';
+import type { Scenario } from './lab/kernel-scenario.ts';
+import { type Place, run } from './lab/run.ts';
+import { killAll, prepareUserModeLinux, releaseOf } from './lab/uml.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_INTERRUPTED = 130;
-/** For booting, and for everything before the scenario begins. */
-const AROUND_MS = 30_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -64,7 +63,7 @@ async function main(): Promise<number> {
   const kernel = prepareUserModeLinux();
   const roots = await prepareRoots(new Set(scenarios.flatMap(([, { roots }]) => roots)));
   say(`${[`user-mode Linux ${releaseOf(kernel)}`, ...peersInWords(roots)].join(', ')}; prepared in ${seconds()}`);
-  const results = await runAll(scenarios, kernel, roots);
+  const results = await runAll(scenarios, { folder, keep: values.keep, kernel, roots });
   for (const result of results) if (result.failure) say(`\n${details({ ...result, failure: result.failure })}`);
   say(`\n${table(results)}\n\n${seconds()}`);
   say(closingLine(results));
@@ -80,43 +79,17 @@ async function findScenarios(wanted: readonly string[]): Promise<[name: string, 
   );
 }
 
-async function runAll(scenarios: readonly [string, Scenario][], kernel: UserModeLinux, roots: Roots): Promise<Result[]> {
+async function runAll(scenarios: readonly [string, Scenario][], place: Place): Promise<Result[]> {
   const results: Result[] = [];
   const waiting = [...scenarios.entries()];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [index, [name, scenario]] = next;
-      const result = await run(name, scenario, kernel, roots);
+      const result = await run(name, scenario, place);
       results[index] = result;
       say(outcome(result));
     }
   };
   await Promise.all(Array.from({ length: jobs }, work));
   return results;
-}
-
-async function run(
-  name: string,
-  { title, limitMs = LIMIT_MS, roots: needed }: Scenario,
-  kernel: UserModeLinux,
-  roots: Roots,
-): Promise<Result> {
-  const place = join(folder, name);
-  mkdirSync(place, { mode: 0o711 });
-  const order: Order = { name, limitMs, roots: [...roots].filter(([root]) => needed.includes(root)) };
-  writeFileSync(join(place, ORDER_FILE), JSON.stringify(order));
-  const start = performance.now();
-  await boot(kernel, place, limitMs + AROUND_MS);
-  const account = accountIn(place);
-  const { steps, notes } = account;
-  const failure =
-    account.failure === undefined ? undefined : { step: steps.at(-1) ?? 'preparation', error: account.failure, folder: place };
-  if (!failure && !values.keep) rmSync(place, { recursive: true, force: true });
-  return { name, title, steps, notes, seconds: (performance.now() - start) / 1_000, failure };
-}
-
-function accountIn(place: string): Account {
-  const file = join(place, ACCOUNT_FILE);
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
-  return { title: '', steps: [], notes: [], failure: 'the kernel ended without an account; see boot.log and console.log' };
 }

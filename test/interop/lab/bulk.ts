@@ -33,6 +33,10 @@ export class BulkServer {
     return new BulkServer(program, address, bytes);
   }
 
+  stop(): Promise<void> {
+    return this.#program.stop();
+  }
+
   /** Megabit per second. @throws Error when anything is missing, too much or different. */
   async fetch(machine: Machine, from: string): Promise<number> {
     const number = ++this.#fetched;

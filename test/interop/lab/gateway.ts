@@ -119,6 +119,10 @@ export class Gateway {
     return gateway;
   }
 
+  get pid(): number {
+    return this.#program.pid;
+  }
+
   /** The first `times` lines of its log that have all of these fields. */
   async logged(fields: LogLine, times = 1, withinMs?: number): Promise<LogLine[]> {
     const what = JSON.stringify(fields);

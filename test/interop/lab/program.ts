@@ -4,8 +4,8 @@ import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { PATH } from './tools.ts';
 
-/** Everything here happens on one machine; what has not come by then does not come. */
-export const PATIENCE_MS = 15_000;
+/** Everything here happens on one machine; what has not come by then does not come. Slow machines get more time. */
+export const PATIENCE_MS = Number(process.env['REKINDLE_LAB_PATIENCE_MS'] ?? 15_000);
 const STOP_LIMIT_MS = 5_000;
 
 export interface Waiting {

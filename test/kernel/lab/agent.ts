@@ -32,9 +32,10 @@ export interface AgentPlace {
   readonly machine: Machine;
   /** For its file. */
   readonly folder: string;
-  /** For its socket; the sidecar's group may enter. */
+  /** For its socket. */
   readonly volume: string;
-  readonly group: number;
+  /** The sidecar's, which alone may speak to it. */
+  readonly user: number;
 }
 
 export class Agent {
@@ -50,11 +51,15 @@ export class Agent {
 
   /** Done when it listens. */
   static async start(place: AgentPlace, settings: AgentSettings = {}): Promise<Agent> {
-    const traffic = { ...BASE.traffic, ...settings.traffic };
-    writeFileSync(configFile(place), `${dump({ ...BASE, ...settings, traffic })}...\n`, { mode: 0o600 });
+    writeConfig(place, settings);
     const agent = new Agent(place);
     await agent.#listening();
     return agent;
+  }
+
+  /** Writes its file anew; it reads that by itself. */
+  configure(settings: AgentSettings): void {
+    writeConfig(this.#place, settings);
   }
 
   get pid(): number {
@@ -88,11 +93,16 @@ export class Agent {
   }
 }
 
+function writeConfig(place: AgentPlace, settings: AgentSettings): void {
+  const traffic = { ...BASE.traffic, ...settings.traffic };
+  writeFileSync(configFile(place), `${dump({ ...BASE, ...settings, traffic })}...\n`, { mode: 0o600 });
+}
+
 const configFile = ({ folder }: AgentPlace): string => join(folder, 'dataplane.yaml');
 
 function startAgent(place: AgentPlace, socket: string): Program {
   rmSync(socket, { force: true });
-  const { machine, group } = place;
-  const flags = ['--config', configFile(place), '--socket', socket, '--allow-uid', String(group)];
-  return machine.start(`agent-${machine.name}`, [...PRIVILEGED, '--groups', String(group), process.execPath, MAIN, ...flags]);
+  const { machine, user } = place;
+  const flags = ['--config', configFile(place), '--socket', socket, '--socket-mode', '0666', '--allow-uid', String(user)];
+  return machine.start(`agent-${machine.name}`, [...PRIVILEGED, process.execPath, MAIN, ...flags]);
 }

@@ -3,6 +3,7 @@
 # written. The kernel's command line has PROJECT, NODE, FOLDER (of the scenario, on the machine) and MODULES (a folder of one release).
 exec >"$FOLDER/boot.log" 2>&1
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/run/tmp
+export REKINDLE_LAB_PATIENCE_MS=30000
 umask 022
 mount -t proc proc /proc
 mount -t sysfs sys /sys

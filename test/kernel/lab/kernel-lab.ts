@@ -10,14 +10,17 @@
  * Pods serve the address of the service, which is on their loopback; the router knows which pod gets it, as with a load balancer that speaks BGP.
  */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Client } from '../../interop/lab/client.ts';
 import { SECRET } from '../../interop/lab/gateway.ts';
 import { Libreswan } from '../../interop/lab/libreswan.ts';
 import { connect, Machine } from '../../interop/lab/machine.ts';
 import { Narration } from '../../interop/lab/narration.ts';
+import { Program } from '../../interop/lab/program.ts';
 import type { RootName, Roots } from '../../interop/lab/roots.ts';
 import { StrongSwan } from '../../interop/lab/strongswan.ts';
+import type { AgentSettings } from './agent.ts';
+import { AgentPod } from './agent-pod.ts';
 import { GatewayPod, type PodOptions } from './gateway-pod.ts';
 
 /** Configurations of peers, one folder each. */
@@ -27,9 +30,11 @@ const VIEWS = '/run/rekindle-kernel';
 /** The device of the initiator that comes first, and the one that it may change to. */
 export const OUTER = { device: 'outer', ipv4: '10.96.0.1', ipv6: 'fd96::1' } as const;
 export const OTHER = { device: 'other', ipv4: '10.96.1.1', ipv6: 'fd96:1::1' } as const;
-const SERVICE = { ipv4: '10.98.0.1', ipv6: 'fd98::1' } as const;
+export const SERVICE = { ipv4: '10.98.0.1', ipv6: 'fd98::1' } as const;
 /** What the pods' clients may reach. */
 export const SERVER = { ipv4: '10.20.0.1', ipv6: 'fd20::1' } as const;
+/** Less than any scenario has. */
+const TESTS_LIMIT_MS = 140_000;
 const ORDINALS = [0, 1] as const;
 
 export type Ordinal = (typeof ORDINALS)[number];
@@ -48,6 +53,8 @@ export class KernelLab extends Narration {
   readonly server: Machine;
   /** For files of the scenario. */
   readonly folder: string;
+  /** What was measured, for a program that asked for it. */
+  readonly figures: Record<string, number> = {};
   readonly #place: LabPlace;
 
   private constructor(
@@ -98,6 +105,11 @@ export class KernelLab extends Narration {
     return GatewayPod.start(place, options);
   }
 
+  /** An agent on a node, and no sidecar. */
+  agentAlone(settings: AgentSettings): Promise<AgentPod> {
+    return AgentPod.alone({ machine: this.pods[0], folder: join(this.folder, 'pod-0'), ordinal: 0 }, settings);
+  }
+
   /** ESP is its kernel's. */
   strongSwan(role: Role = 'initiator'): Promise<StrongSwan> {
     const place = {
@@ -119,6 +131,48 @@ export class KernelLab extends Narration {
   client(...args: readonly string[]): Client {
     const place = { folder: this.folder, node: [process.execPath], gateway: SERVICE.ipv4, credentials: { secret: SECRET } };
     return Client.start(this.initiator, { ...place, args: ['--tun', 'vpn0', ...args] });
+  }
+
+  /** Runs a file of tests that make their own networks. @throws Error when one fails; its log has more. */
+  async tests(file: string): Promise<void> {
+    const name = basename(file, '.ts');
+    const argv = [process.execPath, '--test', '--test-reporter=spec', file];
+    const program = new Program(name, argv, join(this.folder, `${name}.log`));
+    await program.ended(TESTS_LIMIT_MS).finally(() => program.kill());
+    const failed = program.lines.filter((line) => /^\s*✖ .+\(/.test(line));
+    if (program.exitCode !== 0) throw new Error(`${file}:\n${failed.join('\n')}`);
+    this.note(
+      program.lines
+        .filter((line) => /^ℹ (tests|pass)/.test(line))
+        .join(', ')
+        .replaceAll('ℹ ', ''),
+    );
+  }
+
+  /** A file of rules. */
+  async nft(machine: Machine, rules: string): Promise<void> {
+    const file = join('/run/tmp', `${machine.name}.nft`);
+    writeFileSync(file, rules);
+    await machine.must('nft', '-f', file);
+  }
+
+  /** Our client on a machine of its own, with flags that say who it is. */
+  async neighbour(flags: readonly string[]): Promise<Client> {
+    const neighbour = await Machine.create('neighbour', this.folder);
+    await connect([
+      { machine: neighbour, device: OUTER.device, addresses: ['10.96.2.1/24'] },
+      { machine: this.router, device: 'neighbours', addresses: ['10.96.2.254/24'] },
+    ]);
+    await neighbour.must('ip', 'route', 'add', 'default', 'via', '10.96.2.254');
+    const place = { folder: this.folder, node: [process.execPath], gateway: SERVICE.ipv4, credentials: { flags } };
+    return Client.start(neighbour, { ...place, args: ['--tun', 'vpn0'] });
+  }
+
+  /** A file that a client reads, its owner's alone. */
+  secretFile(text: string): string {
+    const file = join(this.folder, 'secret');
+    writeFileSync(file, text, { mode: 0o600 });
+    return file;
   }
 
   /** From the initiator. @throws Error when one of three is lost. */

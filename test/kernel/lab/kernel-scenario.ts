@@ -26,6 +26,8 @@ export interface Order {
 }
 
 export interface Account extends Pick<Result, 'title' | 'steps' | 'notes'> {
+  /** What was measured, for a program. */
+  readonly figures: Readonly<Record<string, number>>;
   /** In words; undefined: passed. */
   readonly failure: string | undefined;
 }

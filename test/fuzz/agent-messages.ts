@@ -7,6 +7,7 @@ import {
   encodeToAgent,
   LENGTH_BYTES,
   NoMessage,
+  OtherProtocol,
 } from '../../sidecar/dataplane/agent/messages.ts';
 import type { Bytes } from '../../sidecar/ike/wire/bytes.ts';
 import { decodeCbor, encodeCbor } from '../../sidecar/ike/wire/cbor.ts';
@@ -36,11 +37,11 @@ export const fields = () =>
     orNoMessage(() => decodeFromAgent(changed));
   });
 
-/** @throws whatever is not a NoMessage. */
+/** @throws whatever is neither a NoMessage nor an OtherProtocol. */
 export function orNoMessage(run: () => unknown): void {
   try {
     run();
   } catch (error) {
-    if (!(error instanceof NoMessage)) throw error;
+    if (!(error instanceof NoMessage || error instanceof OtherProtocol)) throw error;
   }
 }

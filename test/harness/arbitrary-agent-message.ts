@@ -1,6 +1,13 @@
 /** Any message between sidecar and agent, for laws about the codec and for structured fuzzing of what stands behind it. */
 import fc from 'fast-check';
-import type { CarriedTraffic, FromAgent, Outcome, Problem, ToAgent } from '../../sidecar/contract/agent-protocol.ts';
+import {
+  AGENT_PROTOCOL,
+  type CarriedTraffic,
+  type FromAgent,
+  type Outcome,
+  type Problem,
+  type ToAgent,
+} from '../../sidecar/contract/agent-protocol.ts';
 import type {
   ChildSa,
   DataplaneOrder,
@@ -75,8 +82,8 @@ const name = fc.oneof(
 );
 
 export const toAgent = fc.oneof<fc.Arbitrary<ToAgent>[]>(
-  record({ type: word('hello'), protocol: fc.nat(), incarnation: exactly(16) }),
-  record({ type: word('tun'), protocol: fc.nat(), queues: fc.integer({ min: 1, max: 64 }) }),
+  record({ type: word('hello'), protocol: word(AGENT_PROTOCOL), incarnation: exactly(16) }),
+  record({ type: word('tun'), protocol: word(AGENT_PROTOCOL), queues: fc.integer({ min: 1, max: 64 }) }),
   record({ type: word('sync'), id, children: few(installOrder), last: fc.boolean() }),
   record({ type: word('orders'), id, orders: few(order) }),
   record({ type: word('settle'), id }),
@@ -85,7 +92,7 @@ export const toAgent = fc.oneof<fc.Arbitrary<ToAgent>[]>(
 export const fromAgent = fc.oneof<fc.Arbitrary<FromAgent>[]>(
   record({
     type: word('welcome'),
-    protocol: fc.nat(),
+    protocol: word(AGENT_PROTOCOL),
     dataplane: fc.constantFrom('kernel', 'userspace'),
     mtu: fc.integer({ min: 68, max: 0xffff }),
     isolateClients: fc.boolean(),

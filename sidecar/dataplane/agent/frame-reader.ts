@@ -8,10 +8,11 @@ export class FrameReader {
   #body: Bytes | undefined;
   /** Of the length, or of the body once that is known. */
   #filled = 0;
+  #complete = 0;
 
-  /** Whether a frame has begun and not ended. */
-  get midway(): boolean {
-    return this.#filled > 0 || this.#body !== undefined;
+  /** The number of the frame that has begun and not ended; undefined between two. */
+  get midway(): number | undefined {
+    return this.#filled > 0 || this.#body !== undefined ? this.#complete : undefined;
   }
 
   /** The bodies of all frames that end in `chunk`, one at a time; whoever has read one may wipe it. @throws NoMessage for a length that is none. */
@@ -26,7 +27,10 @@ export class FrameReader {
       this.#filled = 0;
       const body = this.#body;
       this.#body = body ? undefined : new Uint8Array(lengthOf(into));
-      if (body) yield body;
+      if (body) {
+        this.#complete++;
+        yield body;
+      }
     }
   }
 }

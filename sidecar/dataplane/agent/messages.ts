@@ -1,8 +1,8 @@
 /** Messages between sidecar and agent as bytes: a length and CBOR, checked whole, refused with the first field that is wrong. */
-import { type FromAgent, MAX_FRAME_BYTES, type ToAgent } from '../../contract/agent-protocol.ts';
+import { AGENT_PROTOCOL, type FromAgent, MAX_FRAME_BYTES, type ToAgent } from '../../contract/agent-protocol.ts';
 import { fromAgent, toAgent } from '../../contract/agent-protocol-shapes.ts';
 import { Place, REFUSED, type Refused } from '../../contract/problem.ts';
-import type { Shape } from '../../contract/schema.ts';
+import { isMapping, type Shape } from '../../contract/schema.ts';
 import { ProtocolError } from '../../ike/error.ts';
 import type { Bytes } from '../../ike/wire/bytes.ts';
 import { decodeCbor, encodeCbor, type Plain } from '../../ike/wire/cbor.ts';
@@ -14,11 +14,22 @@ export class NoMessage extends Error {
   override readonly name = 'NoMessage';
 }
 
+/** The other side speaks another version: one of the two is from another image. */
+export class OtherProtocol extends Error {
+  override readonly name = 'OtherProtocol';
+
+  constructor(other: number) {
+    super(
+      `the other side speaks version ${other} of the protocol between sidecar and agent, this one ${AGENT_PROTOCOL}: run both from one image`,
+    );
+  }
+}
+
 /** One frame. @throws RangeError for a message that is longer than a frame may be. */
 export const encodeToAgent = (message: ToAgent): Bytes => frame(toAgent, message);
 export const encodeFromAgent = (message: FromAgent): Bytes => frame(fromAgent, message);
 
-/** `body`: a frame without its length. @throws NoMessage that names the field; it repeats no key. */
+/** `body`: a frame without its length. @throws NoMessage that names the field, and repeats no key; OtherProtocol */
 export const decodeToAgent = (body: Bytes): ToAgent => decode(toAgent, body);
 export const decodeFromAgent = (body: Bytes): FromAgent => decode(fromAgent, body);
 
@@ -32,7 +43,11 @@ function frame<T>(shape: Shape<T>, message: T): Bytes {
 }
 
 function decode<T>(shape: Shape<T>, body: Bytes): T {
-  const read = shape.read(plain(body), new FirstFault('message'));
+  const value = plain(body);
+  // Whatever else another version changes, its first messages have this field.
+  const protocol = isMapping(value) && Object.hasOwn(value, 'protocol') ? value['protocol'] : AGENT_PROTOCOL;
+  if (typeof protocol === 'number' && protocol !== AGENT_PROTOCOL) throw new OtherProtocol(protocol);
+  const read = shape.read(value, new FirstFault('message'));
   if (read === REFUSED) throw new NoMessage('message: refused');
   return read;
 }

@@ -1,0 +1,135 @@
+/** Orders of a sidecar on their way to the kernel: those that are allowed, in order, each with its outcome. */
+import type { Outcome } from '../../contract/agent-protocol.ts';
+import type { DataplaneOrder, DataplaneReport, InstallOrder, MoveOrder } from '../../contract/dataplane.ts';
+import type { Allowance } from './allowed.ts';
+import type { KernelChildren } from './kernel-port.ts';
+
+export class ChildrenInForce {
+  readonly #kernel: KernelChildren | undefined;
+  #allowance: Allowance;
+  /** Inbound SPIs of those that are installed or about to be. */
+  readonly #living = new Set<number>();
+  /** What comes after a reconciliation waits for it. */
+  #reconciling: Promise<unknown> | undefined;
+
+  /** `kernel` undefined: children live in the sidecar, in user space. */
+  constructor(kernel: KernelChildren | undefined, allowance: Allowance) {
+    this.#kernel = kernel;
+    this.#allowance = allowance;
+  }
+
+  /** Children that there are stay until the next `reconcile`. */
+  set allowance(allowance: Allowance) {
+    this.#allowance = allowance;
+  }
+
+  get count(): number {
+    return this.#living.size;
+  }
+
+  /** Begun at once and in order: whoever calls twice need not wait in between. */
+  async carryOut(orders: readonly DataplaneOrder[]): Promise<readonly Outcome[]> {
+    while (this.#reconciling) await this.#reconciling;
+    return Promise.all(orders.map((order) => this.#carryOut(order)));
+  }
+
+  /** These and no others. What is refused, or more than there may be, is not among them. */
+  async reconcile(children: readonly InstallOrder[]): Promise<readonly Outcome[]> {
+    while (this.#reconciling) await this.#reconciling;
+    const done = this.#reconcile(children);
+    this.#reconciling = done.catch(() => {});
+    try {
+      return await done;
+    } finally {
+      this.#reconciling = undefined;
+    }
+  }
+
+  async settle(): Promise<void> {
+    while (this.#reconciling) await this.#reconciling;
+    await this.#kernel?.settle();
+  }
+
+  /** Removes all. */
+  async flush(): Promise<void> {
+    this.#living.clear();
+    await this.#kernel?.flush();
+  }
+
+  observe(reports: readonly DataplaneReport[]): void {
+    for (const { report, spiIn } of reports) if (report === 'lost') this.#living.delete(spiIn);
+  }
+
+  #carryOut(order: DataplaneOrder): Promise<Outcome> | Outcome {
+    const kernel = this.#kernel;
+    if (!kernel) return order.order === 'remove' ? DONE : refused(USERSPACE);
+    switch (order.order) {
+      case 'install':
+        return this.#install(order, kernel);
+      case 'remove':
+        this.#living.delete(order.spiIn);
+        return outcomeOf(kernel.remove(order.spiIn).then((traffic) => ({ ok: true, traffic })));
+      case 'move':
+        return this.#move(order, kernel);
+    }
+  }
+
+  #install(order: InstallOrder, kernel: KernelChildren): Promise<Outcome> | Outcome {
+    const why = this.#refusal(order, this.#living);
+    if (why !== undefined) return refused(why);
+    const { spiIn } = order.child;
+    this.#living.add(spiIn);
+    return outcomeOf(
+      kernel.install(order).then(
+        () => DONE,
+        (error: unknown) => {
+          this.#living.delete(spiIn);
+          throw error;
+        },
+      ),
+    );
+  }
+
+  #move(order: MoveOrder, kernel: KernelChildren): Promise<Outcome> | Outcome {
+    const why = this.#allowance.move(order);
+    return why === undefined ? outcomeOf(kernel.move(order).then(() => DONE)) : refused(why);
+  }
+
+  async #reconcile(children: readonly InstallOrder[]): Promise<readonly Outcome[]> {
+    if (!this.#kernel) return children.map(() => refused(USERSPACE));
+    const wanted = new Set<number>();
+    const refusals = children.map((order) => {
+      const why = wanted.has(order.child.spiIn) ? 'child.spiIn: named twice' : this.#refusal(order, wanted);
+      if (why === undefined) wanted.add(order.child.spiIn);
+      return why;
+    });
+    const outcomes = (await this.#kernel.reconcile(children.filter((_, index) => refusals[index] === undefined))).values();
+    this.#living.clear();
+    return children.map(({ child }, index) => {
+      const why = refusals[index];
+      const outcome = why === undefined ? (outcomes.next().value ?? failed('the kernel gave no answer')) : refused(why);
+      if (outcome.ok) this.#living.add(child.spiIn);
+      return outcome;
+    });
+  }
+
+  #refusal(order: InstallOrder, among: ReadonlySet<number>): string | undefined {
+    const { mostChildren } = this.#allowance;
+    if (among.size >= mostChildren && !among.has(order.child.spiIn))
+      return `child: there are ${among.size} already, and no more may be for pools of this size`;
+    return this.#allowance.install(order);
+  }
+}
+
+const USERSPACE = 'order: the user-space data plane serves here, which the agent has no children for';
+const DONE: Outcome = { ok: true };
+const refused = (reason: string): Outcome => ({ ok: false, why: 'refused', reason });
+const failed = (reason: string): Outcome => ({ ok: false, why: 'failed', reason });
+
+async function outcomeOf(work: Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await work;
+  } catch (error) {
+    return failed(error instanceof Error ? error.message : String(error));
+  }
+}

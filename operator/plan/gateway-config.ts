@@ -49,7 +49,7 @@ export function gatewayConfig(
       revokedIdentities: (spec.tickets.revokedIdentities ?? []).map(parseIdentity),
       maxSpent: spec.tickets.maxSpent,
     },
-    dataplane: 'userspace',
+    dataplane: 'auto',
     crypto: spec.crypto,
   };
 }

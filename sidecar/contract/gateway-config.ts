@@ -92,7 +92,8 @@ export interface GatewayConfig {
     /** How many spent ticket ids are remembered. */
     readonly maxSpent: number;
   };
-  readonly dataplane: 'userspace' | 'none';
+  /** `auto`: what the agent runs; user space where there is none. `none`: IKE only. */
+  readonly dataplane: 'auto' | 'kernel' | 'userspace' | 'none';
   readonly crypto: 'auto' | 'noble' | 'openssl';
 }
 

@@ -131,7 +131,7 @@ const fields = record<GatewayConfig>({
   ike: sparse(ike),
   esp: sparse(esp),
   tickets: sparse(tickets),
-  dataplane: optional(oneOf('userspace', 'none'), 'userspace'),
+  dataplane: optional(oneOf('auto', 'kernel', 'userspace', 'none'), 'auto'),
   crypto: optional(oneOf('auto', 'noble', 'openssl'), 'auto'),
 });
 

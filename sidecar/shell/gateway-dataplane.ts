@@ -1,18 +1,22 @@
-/** The data plane that the configuration asks for, with the gateway's own inner addresses: the first of each pool. */
-import { parsePrefix } from '../contract/address.ts';
+/** Which data plane carries the children of this gateway: what the configuration asks for, what the agent runs, what is in the way. */
+import type { Problem } from '../contract/agent-protocol.ts';
 import type { GatewayConfig } from '../contract/gateway-config.ts';
-import type { PacketDataplane } from '../dataplane/dataplane.ts';
+import type { Dataplane, PacketDataplane, Path } from '../dataplane/dataplane.ts';
 import { NO_DROPS, NO_TRAFFIC } from '../dataplane/userspace/traffic.ts';
-import { openTun, type Tun } from '../dataplane/userspace/tun.ts';
-import { UserspaceDataplane, type UserspaceSettings } from '../dataplane/userspace.ts';
 import type { Cryptography } from '../ike/crypto/cryptography.ts';
-import { formatAddress } from '../ike/ip-address.ts';
-import type { Path } from '../ike/sa.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
+import type { AgentLink } from './agent-link.ts';
+import { kernelDataplane } from './kernel-dataplane.ts';
+import { userspaceDataplane } from './userspace-dataplane.ts';
+
+export type DataplaneKind = 'kernel' | 'userspace' | 'none';
 
 export interface GatewayDataplane {
-  readonly port: PacketDataplane;
-  /** From now on inner packets come and go. @throws Error that names the remedy when the TUN device cannot be had. */
+  readonly kind: DataplaneKind;
+  readonly port: Dataplane & Pick<PacketDataplane, 'receive'>;
+  /** With a `blocking` one no child is promised to anybody. */
+  problems(): readonly Problem[];
+  /** From now on packets come and go. @throws Error that names the remedy when they cannot. */
   open(): Promise<void>;
   configure(config: GatewayConfig): void;
   close(): Promise<void>;
@@ -23,66 +27,72 @@ export interface DataplaneOptions {
   readonly crypto: Cryptography;
   readonly random: (length: number) => Bytes;
   readonly send: (packet: Bytes, path: Path) => void;
+  /** Of the sockets of the NAT port; undefined where there are none to be had. */
+  readonly natDescriptors: () => readonly number[] | undefined;
   /** The name of a TUN device to carry inner packets, which needs CAP_NET_ADMIN; undefined: none leave the process. */
   readonly tun: string | undefined;
-  /** Something was carried outside of a call of ours. */
+  /** Whose first welcome has come; undefined: there is none. */
+  readonly agent: AgentLink | undefined;
+  /** Something was carried, or happened, outside of a call of ours. */
   readonly active: () => void;
-  readonly failed: (error: Error) => void;
+  /** `problems` says something else now. */
+  readonly changed: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
 export type CreateDataplane = (options: DataplaneOptions) => GatewayDataplane;
 
-export const createDataplane: CreateDataplane = (options) => (options.config.dataplane === 'none' ? none() : userspace(options));
-
-function userspace({ config, crypto, random, send, tun: name, active, failed }: DataplaneOptions): GatewayDataplane {
-  let tun: Tun | undefined;
-  const port = new UserspaceDataplane({
-    ...settings(config),
-    ...{ crypto, random, send, forward: true },
-    ...(name !== undefined && { deliver: (inner) => void tun?.write(inner) }),
-  });
-  const receive = (inner: Bytes): void => {
-    port.transmit(inner);
-    active();
-  };
+/** @throws Error that names the remedy when what the configuration asks for cannot be. */
+export const createDataplane: CreateDataplane = (options) => {
+  const kind = chosen(options);
+  if (kind === 'none') return none();
+  const { agent } = options;
+  let { config } = options;
+  const carrier = kind === 'kernel' && agent ? kernelDataplane(options, agent) : userspaceDataplane(options);
   return {
-    port,
-    async open() {
-      if (name !== undefined) tun = await openTun({ name, addresses: interfaceAddresses(config), routes: [], receive, failed });
-    },
-    configure: (next) => port.configure(settings(next)),
-    async close() {
-      port.close();
-      await tun?.close();
+    ...carrier,
+    kind,
+    problems: () => [...contradictions(kind, config, agent), ...carrier.problems(), ...(agent?.problems() ?? [])],
+    configure(next) {
+      config = next;
+      carrier.configure(next);
     },
   };
+};
+
+function chosen({ config: { dataplane }, agent }: DataplaneOptions): DataplaneKind {
+  if (dataplane === 'none') return 'none';
+  if (agent?.welcome) return agent.welcome.dataplane;
+  if (dataplane === 'kernel')
+    throw new Error(
+      'gateway.yaml: dataplane: kernel, but no agent is there to program the kernel; start with --agent SOCKET, or write userspace',
+    );
+  return 'userspace';
 }
 
-const settings = ({ pools, esp }: GatewayConfig): UserspaceSettings => ({
-  ownAddresses: pools.flatMap(({ cidr }) => firstAddress(cidr) ?? []),
-  lifetimeBytes: esp.lifetimeBytes,
-});
-
-/** With the pool's length, so that the kernel routes the whole pool into the device. */
-const interfaceAddresses = ({ pools }: GatewayConfig): readonly string[] =>
-  pools.flatMap(({ cidr }) => {
-    const first = firstAddress(cidr);
-    return first ? [`${formatAddress(first)}/${parsePrefix(cidr)?.bits}`] : [];
-  });
-
-/** The one behind the network's own. */
-function firstAddress(cidr: string): Bytes | undefined {
-  const address = parsePrefix(cidr)?.address.slice();
-  const last = address?.at(-1);
-  if (!address || last === undefined) return undefined;
-  address[address.length - 1] = last | 1;
-  return address;
+function contradictions(kind: DataplaneKind, config: GatewayConfig, agent: AgentLink | undefined): readonly Problem[] {
+  const { dataplane: asked, esp } = config;
+  const runs = agent?.welcome?.dataplane;
+  const texts = [
+    asked !== 'auto' && asked !== 'none' && runs && asked !== runs
+      ? `gateway.yaml: dataplane: ${asked}, but the agent runs ${NAMES[runs]}; write auto, or the same in gateway.yaml and dataplane.yaml`
+      : undefined,
+    runs && runs !== kind
+      ? `the agent runs ${NAMES[runs]} now, and this process began with ${NAMES[kind]}; restart it, its sessions come back by their tickets`
+      : undefined,
+    kind === 'userspace' && !esp.forceEncapsulation
+      ? 'gateway.yaml: esp.forceEncapsulation: false, but ESP in user space travels in UDP only; write true'
+      : undefined,
+  ];
+  return texts.flatMap((text) => (text === undefined ? [] : [{ severity: 'blocking', text } as const]));
 }
+
+const NAMES: Readonly<Record<DataplaneKind, string>> = { kernel: 'the kernel', userspace: 'user space', none: 'none' };
 
 /** IKE only: for tests of the protocol, and for children that something else carries. */
 function none(): GatewayDataplane {
   const drops = { ...NO_DROPS };
-  const port: PacketDataplane = {
+  const port: GatewayDataplane['port'] = {
     order: () => {},
     receive() {
       drops['unknown-spi']++;
@@ -94,5 +104,5 @@ function none(): GatewayDataplane {
     traffic: () => undefined,
     close: () => {},
   };
-  return { port, open: async () => {}, configure: () => {}, close: async () => {} };
+  return { kind: 'none', port, problems: () => [], open: async () => {}, configure: () => {}, close: async () => {} };
 }

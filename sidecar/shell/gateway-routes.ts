@@ -1,5 +1,7 @@
 /** What the gateway answers over HTTP: probes, status and metrics for the pod network; the list of sessions for this machine alone. */
+
 import { acknowledgement } from '../contract/acknowledgement.ts';
+import type { Problem } from '../contract/agent-protocol.ts';
 import { formatIdentity } from '../contract/identity.ts';
 import { encodeStatus, type GatewayStatus } from '../contract/status.ts';
 import type { Policy } from '../ike/context.ts';
@@ -19,11 +21,15 @@ export interface RouteSources {
   readonly counts: () => { readonly established: number; readonly halfOpen: number };
   readonly sessions: () => readonly SessionSummary[];
   readonly faults: () => GatewayStatus['faults'];
+  /** What carries packets, and what is to be said about it. */
+  readonly dataplane: () => GatewayStatus['dataplane'];
+  readonly problems: () => readonly Problem[];
   readonly metrics: () => Promise<{ readonly type: string; readonly body: string }>;
 }
 
 /** Of /status, which shows what everybody on the pod network may know. */
 const MOST_REASONS = 64;
+const MOST_PROBLEMS = 64;
 
 export function gatewayRoutes(sources: RouteSources): Readonly<Record<string, Route>> {
   const { readiness } = sources;
@@ -57,8 +63,8 @@ function status({ version, ordinal, incarnation, podUid, readiness, ...sources }
     sessions: established,
     halfOpen,
     faults: sources.faults(),
-    dataplane: policy?.config.dataplane ?? 'none',
-    dataplaneProblems: undefined,
+    dataplane: sources.dataplane(),
+    dataplaneProblems: sources.problems().slice(0, MOST_PROBLEMS),
   };
 }
 

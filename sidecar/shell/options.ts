@@ -16,6 +16,8 @@ export interface SidecarOptions {
   /** Host undefined: all addresses. Port undefined: the one of gateway.yaml, once that is loaded. */
   readonly http: { readonly host: string | undefined; readonly port: number | undefined };
   readonly tun: string | undefined;
+  /** The socket of the agent; undefined: there is none. */
+  readonly agent: string | undefined;
   readonly logLevel: LogLevel;
   readonly version: string;
 }
@@ -42,6 +44,7 @@ export const USAGE = `usage: node sidecar/main.ts --config FILE --key-ring FILE 
   --pod-uid UID             proves to the operator that this pod has loaded a key ring; default: $POD_UID
   --http-address IP[:PORT]  listen here for probes, metrics and sibling pods; default: all addresses, port of gateway.yaml
   --tun NAME                carry inner packets over a TUN device of this name (needs CAP_NET_ADMIN)
+  --agent SOCKET            let the agent behind this Unix socket, which holds CAP_NET_ADMIN, program the kernel or make the TUN device
   --log-level LEVEL         ${LOG_LEVELS.join(', ')}; default: info
   --version                 print the version and exit
   --help                    print this and exit
@@ -62,6 +65,7 @@ const FLAGS = {
   'pod-uid': { type: 'string' },
   'http-address': { type: 'string' },
   tun: { type: 'string' },
+  agent: { type: 'string' },
   'log-level': { type: 'string' },
   version: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -103,9 +107,12 @@ export function parseCommandLine(args: readonly string[], { env, hostname, versi
     podUid: values['pod-uid'] ?? (env['POD_UID'] || undefined),
     http: parseHttp(values['http-address'], problems),
     tun: values.tun,
+    agent: values.agent,
     logLevel: parseLevel(values['log-level'] ?? 'info', problems),
     version,
   };
+  if (values.tun !== undefined && values.agent !== undefined)
+    problems.push('--agent and --tun exclude each other; the agent makes the device that it needs');
   return problems.length > 0 ? { do: 'refuse', problems } : { do: 'run', options };
 }
 

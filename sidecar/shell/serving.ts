@@ -9,6 +9,7 @@ import type { Log } from '../process/log.ts';
 import { bothObservers, type RadiusObserver } from '../radius/observer.ts';
 import { Radius } from '../radius/radius.ts';
 import { connectUdp, resolveHost } from '../radius/udp.ts';
+import type { AgentLink } from './agent-link.ts';
 import type { Clock } from './clock.ts';
 import type { ServerCredentials } from './credential-files.ts';
 import { EapService } from './eap-service.ts';
@@ -31,6 +32,10 @@ export interface ServingOptions {
   readonly ordinal: number;
   readonly incarnation: Bytes;
   readonly tun: string | undefined;
+  /** Whose first welcome has come; undefined: there is none. */
+  readonly agent: AgentLink | undefined;
+  /** What its data plane has to say has changed. */
+  readonly dataplaneChanged: () => void;
   /** Default: the one that the configuration asks for. */
   readonly createDataplane?: CreateDataplane;
   readonly clock: Clock;
@@ -48,6 +53,8 @@ export interface Serving {
   readonly loop: Loop;
   readonly udp: Udp;
   readonly dataplane: GatewayDataplane;
+  /** What its data plane has to say has changed. */
+  changed(): void;
   /** What is beside the core goes by these from now on. */
   configure(config: GatewayConfig, credentials: ServerCredentials): void;
   /** `tell`: peers get a DELETE; else they keep their tickets and come back elsewhere (RFC 5723 §6.2). */
@@ -70,11 +77,20 @@ export async function serve(options: ServingOptions): Promise<Serving> {
     ...{ ikePort: config.listen.ikePort, natPort: config.listen.natPort },
   });
   reportUdp(udp, log);
+  let available = true;
+  const changed = (): void => {
+    const is = !dataplane.problems().some(({ severity }) => severity === 'blocking');
+    if (is !== available) loop.handle({ type: 'dataplane', available: is });
+    available = is;
+    options.dataplaneChanged();
+  };
   const dataplane = (options.createDataplane ?? createDataplane)({
-    ...{ config, crypto, random, tun: options.tun },
+    ...{ config, crypto, random, tun: options.tun, agent: options.agent },
     send: (packet, path) => udp.sendEsp(packet, path),
+    natDescriptors: () => udp.natDescriptors,
     active: () => loop.expectReports(),
-    failed: (error) => failed(error, 'tun'),
+    changed,
+    failed: (error) => failed(error, 'dataplane'),
   });
   const radius = new Radius({
     ports: {
@@ -111,6 +127,7 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   });
   // The first packet from inside may come while the device is set up, the first datagram as soon as someone receives: after all that they need.
   await dataplane.open();
+  changed();
   udp.receive({
     onIke: (bytes, path) => loop.handle({ type: 'datagram', path, bytes }),
     onEsp: (packet, path) => loop.receiveEsp(packet, path),
@@ -118,10 +135,11 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   const peerServer = await startPeerServer(options.peerHost, config.listen.peerPort, (bytes) => loop.answer(bytes));
   log.info({ port: peerServer.port }, 'listening for sibling pods');
   return {
-    ...{ core, loop, udp, dataplane },
-    configure(changed, credentials) {
-      dataplane.configure(changed);
-      eap.configure(changed, credentials);
+    ...{ core, loop, udp, dataplane, changed },
+    configure(next, credentials) {
+      dataplane.configure(next);
+      eap.configure(next, credentials);
+      changed();
     },
     async close(tell) {
       const some = core.counts().established > 0;

@@ -1,11 +1,14 @@
 /** The gateway as a process: waits for its files, serves, reloads them while it serves, and says what is true of it. */
+import type { Problem } from '../contract/agent-protocol.ts';
 import type { GatewayConfig } from '../contract/gateway-config.ts';
+import { connectAgent } from '../dataplane/agent/connect-agent.ts';
 import type { Policy } from '../ike/context.ts';
 import { hex } from '../ike/wire/bytes.ts';
 import { type HttpServer, startHttpServer } from '../process/http-server.ts';
 import type { Log } from '../process/log.ts';
 import { RateLimit } from '../process/rate-limit.ts';
 import { Readiness } from '../process/readiness.ts';
+import { AgentLink, type ConnectAgent } from './agent-link.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { eventLog } from './event-log.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
@@ -33,19 +36,29 @@ export class Sidecar {
   readonly #siblings: SiblingPods;
   readonly #files: PolicyFiles;
   readonly #firstConfig = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #agent: AgentLink | undefined;
   #serving: Serving | undefined;
   #http: HttpServer | undefined;
   #began: GatewayConfig | undefined;
   #policy: Policy | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: SidecarOptions, log: Log) {
+  constructor(options: SidecarOptions, log: Log, connect: ConnectAgent = connectAgent) {
     this.#options = options;
     this.#log = log;
     this.#siblings = new SiblingPods(options.ordinal);
     this.#metrics = new GatewayMetrics(options.version, () => this.#state());
     this.#readiness.set('files', 'the files are not loaded yet');
     this.#readiness.set('serving', 'the ports are not open yet');
+    this.#agent =
+      options.agent === undefined
+        ? undefined
+        : new AgentLink({
+            ...{ connect, path: options.agent, incarnation: this.#incarnation, log },
+            changed: () => (this.#serving ? this.#serving.changed() : this.#heedDataplane()),
+          });
+    this.#heedDataplane();
     this.#readiness.set('siblings', 'the sibling pods were not asked for their key ring yet');
     this.#files = new PolicyFiles(options.paths, log, {
       changed: (inForce) => this.#configure(inForce),
@@ -80,15 +93,18 @@ export class Sidecar {
 
   async #close(): Promise<void> {
     this.#firstConfig.resolve();
+    this.#ended.resolve();
     this.#files.close();
     await this.#serving?.close(this.#policy?.config.tickets.enabled === false);
     this.#siblings.close();
-    await this.#http?.close();
+    await Promise.all([this.#http?.close(), this.#agent?.connection.close()]);
   }
 
   async #serve(config: GatewayConfig): Promise<void> {
     if (!this.#http) await this.#startHttp(config.listen.httpPort);
     await this.#siblings.configure(config);
+    await Promise.race([this.#agent?.first, this.#ended.promise]);
+    if (this.#closing) return;
     const write = eventLog(this.#log, this.#clock);
     this.#serving = await serve({
       config,
@@ -97,6 +113,8 @@ export class Sidecar {
       ordinal: this.#options.ordinal,
       incarnation: this.#incarnation,
       tun: this.#options.tun,
+      agent: this.#agent,
+      dataplaneChanged: () => this.#heedDataplane(),
       clock: this.#clock,
       log: this.#log,
       radius: this.#metrics.radius,
@@ -146,6 +164,15 @@ export class Sidecar {
     if (this.#readiness.ready) this.#log.info('ready');
   }
 
+  #problems(): readonly Problem[] {
+    return this.#serving?.dataplane.problems() ?? this.#agent?.problems() ?? [];
+  }
+
+  #heedDataplane(): void {
+    const blocking = this.#problems().filter(({ severity }) => severity === 'blocking');
+    this.#readiness.set('dataplane', blocking.map(({ text }) => text).join('; ') || undefined);
+  }
+
   #sayWhatIsMissing(): void {
     const missing = this.#files.missing();
     this.#readiness.set(
@@ -165,6 +192,8 @@ export class Sidecar {
       counts: () => this.#counts(),
       sessions: () => this.#serving?.core.sessions() ?? [],
       faults: () => this.#files.faults(),
+      dataplane: () => this.#serving?.dataplane.kind ?? this.#agent?.welcome?.dataplane ?? 'none',
+      problems: () => this.#problems(),
       metrics: () => this.#metrics.render(),
     });
     this.#http = await startHttpServer({ host: this.#options.http.host, port, routes, log: this.#log });
@@ -183,6 +212,9 @@ export class Sidecar {
       udp: udp?.counts(),
       receiveBufferBytes: udp?.buffers().receive,
       esp: dataplane?.port.stats(),
+      dataplane: dataplane?.kind,
+      dataplaneProblems: this.#problems(),
+      agentReconnects: this.#agent?.reconnects,
       ready: this.#readiness.ready,
     };
   }

@@ -1,7 +1,9 @@
 /** What is true now, or was counted elsewhere, read when Prometheus asks. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Problem } from '../contract/agent-protocol.ts';
 import type { DataplaneStats } from '../dataplane/dataplane.ts';
 import type { Policy } from '../ike/context.ts';
+import type { DataplaneKind } from './gateway-dataplane.ts';
 import type { UdpCounts } from './udp.ts';
 
 /** Undefined parts: not there yet. */
@@ -12,6 +14,10 @@ export interface State {
   readonly udp: UdpCounts | undefined;
   readonly receiveBufferBytes: number | undefined;
   readonly esp: DataplaneStats | undefined;
+  readonly dataplane: DataplaneKind | undefined;
+  readonly dataplaneProblems: readonly Problem[];
+  /** Undefined: there is no agent. */
+  readonly agentReconnects: number | undefined;
   readonly ready: boolean;
 }
 
@@ -38,7 +44,15 @@ export function stateMetrics(registry: Registry): (state: State) => void {
   const bytes = counter('esp_bytes_total', 'Bytes of the inner packets carried.', 'direction');
   const drops = counter('esp_dropped_packets_total', 'Packets that the data plane dropped.', 'reason');
 
-  return ({ policy, counts, udp, receiveBufferBytes, esp, ready: isReady }) => {
+  const dataplane = gauge('dataplane_info', 'Always 1.', 'kind');
+  const problems = gauge('dataplane_problems', 'What keeps the data plane from its work, or is not as it should be.', 'severity');
+  const reconnects = counter('agent_reconnects_total', 'Times that an agent came after another had gone.');
+
+  return ({ policy, counts, udp, receiveBufferBytes, esp, ready: isReady, ...carrier }) => {
+    if (carrier.dataplane) dataplane.set({ kind: carrier.dataplane }, 1);
+    for (const severity of ['blocking', 'warning'] as const)
+      problems.set({ severity }, carrier.dataplaneProblems.filter((one) => one.severity === severity).length);
+    total(reconnects, [[{}, carrier.agentReconnects ?? 0]]);
     sessions.set(counts.established);
     halfOpen.set(counts.halfOpen);
     ready.set(isReady ? 1 : 0);

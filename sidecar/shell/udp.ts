@@ -172,6 +172,13 @@ export class Udp {
     return { receive, send, wanted: BUFFER_BYTES };
   }
 
+  /** Of the sockets of the NAT port; undefined where Node keeps them to itself. They stay ours. */
+  get natDescriptors(): readonly number[] | undefined {
+    const nat = this.#bound.filter((one) => one.nat);
+    const descriptors = nat.flatMap(({ fd }) => fd ?? []);
+    return descriptors.length === nat.length ? descriptors : undefined;
+  }
+
   counts(): UdpCounts {
     return { received: this.#received, sent: this.#sent, failed: { ...this.#failed }, dropped: { ...this.#dropped } };
   }

@@ -81,7 +81,14 @@ async function start(config: string, address: string, credentials: CredentialFol
   const sidecar = new Sidecar(
     {
       paths: { config, keyRing, credentials },
-      ...{ addresses: [address], ordinal: 0, podUid: undefined, http: { host: address, port: undefined }, tun: undefined },
+      ...{
+        addresses: [address],
+        ordinal: 0,
+        podUid: undefined,
+        http: { host: address, port: undefined },
+        tun: undefined,
+        agent: undefined,
+      },
       ...{ logLevel: 'silent', version: 'test' },
     },
     log,

@@ -115,7 +115,7 @@ tickets: { lifetime: 1 day }
         'ike.algorithms.integrity: empty, but aes128 and aes256 are no AEADs; name at least one, for instance sha256',
       ],
       [
-        'esp: { forceEncapsulation: false }',
+        'dataplane: userspace\nesp: { forceEncapsulation: false }',
         'esp.forceEncapsulation: false, but ESP in user space travels in UDP only; write true',
       ],
       ['esp: { algorithms: { prf: [prfsha256] } }', 'esp.algorithms.prf: not a field of ESP; remove it'],
@@ -126,6 +126,10 @@ tickets: { lifetime: 1 day }
       [
         'redirect: { to: alice@example.com }',
         'redirect.to: neither an address nor a domain name; write for instance vpn2.example.com or 192.0.2.7',
+      ],
+      [
+        'dataplane: ebpf',
+        'dataplane: not one of auto, kernel, userspace, none: "ebpf"; write one of auto, kernel, userspace, none',
       ],
       ['crypto: rust', 'crypto: not one of auto, noble, openssl: "rust"; write one of auto, noble, openssl'],
       ['generation: -1', 'generation: not a whole number between 0 and 9007199254740991: -1; write digits without quotes'],

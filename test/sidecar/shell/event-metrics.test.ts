@@ -33,6 +33,7 @@ async function scraped(
 ): Promise<(series: string) => string | undefined> {
   const metrics = new GatewayMetrics('0.1.0', () => ({
     ...{ policy: undefined, udp: undefined, receiveBufferBytes: undefined, esp: undefined, ready: true },
+    ...{ dataplane: 'kernel', dataplaneProblems: [{ severity: 'warning', text: 'slow' }], agentReconnects: 2 },
     counts: { halfOpen: 2, established: 3 },
   }));
   prepare?.(metrics);

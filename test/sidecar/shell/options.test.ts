@@ -52,6 +52,7 @@ describe('the command line', () => {
       podUid: undefined,
       http: { host: undefined, port: undefined },
       tun: undefined,
+      agent: undefined,
       logLevel: 'info',
       version: '0.1.0',
     });
@@ -65,6 +66,7 @@ describe('the command line', () => {
     assert.deepEqual({ ordinal, tun, logLevel, podUid }, { ordinal: 2, tun: 'rk0', logLevel: 'debug', podUid: 'uid' });
     assert.deepEqual(http, { host: '::1', port: 8080 });
     assert.deepEqual(options(`${NEEDED} --http-address 127.0.0.1`).http, { host: '127.0.0.1', port: undefined });
+    assert.equal(options(`${NEEDED} --agent /run/rekindle/agent.sock`).agent, '/run/rekindle/agent.sock');
     assert.equal(options(`${NEEDED} --pod-uid other`, { POD_UID: 'uid' }).podUid, 'other');
   });
 
@@ -78,6 +80,9 @@ describe('the command line', () => {
     ]);
     assert.deepEqual(problems(`${NEEDED} --ordinal 1 --ordinal-from-hostname`), [
       '--ordinal and --ordinal-from-hostname exclude each other; give one of them',
+    ]);
+    assert.deepEqual(problems(`${NEEDED} --tun rk0 --agent a.sock`), [
+      '--agent and --tun exclude each other; the agent makes the device that it needs',
     ]);
     assert.match(problems(`${NEEDED} --colour`)[0] ?? '', /^Unknown option '--colour'/);
     assert.match(problems(`${NEEDED} file`)[0] ?? '', /^Unexpected argument 'file'/);

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
+import type { Problem } from '../../../sidecar/contract/agent-protocol.ts';
 import type { Instant } from '../../../sidecar/ike/sa.ts';
-import type { Event } from '../../../sidecar/ike/step.ts';
+import type { Event, Input } from '../../../sidecar/ike/step.ts';
 import { createLog } from '../../../sidecar/process/log.ts';
 import { type CreateDataplane, createDataplane } from '../../../sidecar/shell/gateway-dataplane.ts';
 import { radiusLog } from '../../../sidecar/shell/radius-log.ts';
@@ -16,6 +17,7 @@ const PORTS = { ikePort: 15_520, natPort: 15_521, httpPort: 0, peerPort: 0 };
 
 function options(create: CreateDataplane, events: Event[], failures: string[]): ServingOptions {
   return {
+    ...{ agent: undefined, dataplaneChanged: () => {} },
     ...{ config: config({ listen: PORTS }), addresses: [ADDRESS], peerHost: ADDRESS, createDataplane: create },
     ...{ ordinal: 0, incarnation: new Uint8Array(16), tun: undefined, clock: () => 1_000 as Instant },
     log: createLog({ level: 'silent', base: {} }),
@@ -64,5 +66,37 @@ describe('a gateway that begins to serve', { timeout: 10_000 }, () => {
     assert.equal(events.length, 1, 'one for IKE, the other is ESP');
     client.close();
     await close(false);
+  });
+});
+
+describe('a gateway whose data plane is not there', { timeout: 10_000 }, () => {
+  it('tells the core so, and when that has changed, and nothing when it has not', async () => {
+    let problems: readonly Problem[] = [{ severity: 'blocking', text: 'away' }];
+    let told = 0;
+    const create: CreateDataplane = (asked) => ({ ...createDataplane(asked), problems: () => problems });
+    const serving = await serve({
+      ...options(create, [], []),
+      ...{ addresses: ['127.83.0.22'], peerHost: '127.83.0.22', dataplaneChanged: () => void told++ },
+    });
+    const inputs: Input[] = [];
+    const { core } = serving;
+    core.handle = (input) => {
+      inputs.push(input);
+      return [];
+    };
+    const say = (...now: readonly Problem[]): void => {
+      problems = now;
+      serving.changed();
+    };
+    say({ severity: 'blocking', text: 'still away' });
+    say({ severity: 'warning', text: 'slow' });
+    say();
+    say({ severity: 'blocking', text: 'away again' });
+    assert.deepEqual(inputs, [
+      { type: 'dataplane', available: true },
+      { type: 'dataplane', available: false },
+    ]);
+    assert.equal(told, 5);
+    await serving.close(false);
   });
 });

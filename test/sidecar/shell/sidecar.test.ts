@@ -132,7 +132,7 @@ describe('two gateways', { timeout: 20_000 }, () => {
     const http = { host: address(ordinal), port: undefined };
     const addresses = [address(ordinal)];
     pods[ordinal] = new Sidecar(
-      { paths, http, ordinal, addresses, podUid: undefined, tun: undefined, logLevel: 'info', version: '0' },
+      { paths, http, ordinal, addresses, podUid: undefined, tun: undefined, agent: undefined, logLevel: 'info', version: '0' },
       log,
     );
     await pods[ordinal].start();

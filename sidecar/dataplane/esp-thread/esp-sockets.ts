@@ -181,10 +181,18 @@ class Socket {
     setsockopt(this.#fd, SOL_UDP, UDP_GRO, this.#arena.base + value, 4);
   }
 
-  /** How many datagrams have arrived; below 0: none. */
+  /** How many datagrams have arrived; below 0: none. @throws Error when none ever can. */
   receive(): number {
     for (let index = 0; index < BATCH; index++) this.#arriving.setControlLength(index, CONTROL_BYTES);
-    return this.#recvmmsg(this.#fd, this.#arena.base + this.#arriving.headers, BATCH, MSG_DONTWAIT, 0);
+    const count = this.#recvmmsg(this.#fd, this.#arena.base + this.#arriving.headers, BATCH, MSG_DONTWAIT, 0);
+    if (count < 0) this.#demandUsable(this.#native.errno());
+    return count;
+  }
+
+  /** Other errors pass, and these would wake the thread for ever. */
+  #demandUsable(code: string): void {
+    if (code === 'EBADF' || code === 'ENOTSOCK' || code === 'EINVAL' || code === 'EFAULT')
+      throw new Error(`the socket for ESP at ${this.local}: ${code}; was it closed?`);
   }
 
   nameAt(index: number): number {

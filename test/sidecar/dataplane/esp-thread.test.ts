@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
 import type { ChildSa } from '../../../sidecar/contract/dataplane.ts';
 import type { DropReason } from '../../../sidecar/dataplane/dataplane.ts';
 import { type EspThread, startEspThread } from '../../../sidecar/dataplane/esp-thread/esp-thread.ts';
@@ -10,7 +12,7 @@ import { loadNative } from '../../../sidecar/dataplane/esp-thread/native.ts';
 import { spiOf } from '../../../sidecar/dataplane/userspace/esp.ts';
 import type { UserspaceSettings } from '../../../sidecar/dataplane/userspace/esp-engine.ts';
 import { parseEchoReply } from '../../../sidecar/dataplane/userspace/icmp.ts';
-import { type Bytes, u32Bytes } from '../../../sidecar/ike/wire/bytes.ts';
+import { type Bytes, concat, u32Bytes } from '../../../sidecar/ike/wire/bytes.ts';
 import { formatEndpoint, splitEndpoint } from '../../../sidecar/shell/endpoint.ts';
 import { bindUdp, type Udp } from '../../../sidecar/shell/udp.ts';
 import { address, ends, filled, ping, suites } from './children.ts';
@@ -209,6 +211,26 @@ for (const host of ['127.0.0.1', '::1']) {
       assert.deepEqual(await gateway.tun.next(), ping('10.8.0.7', '172.16.0.1', 9));
     });
 
+    it('lives through whatever is sent to it, and delivers none of it', async () => {
+      const spi = fc.constantFrom(a.gateway.spiIn, 99, 0xffff_ffff).map(u32Bytes);
+      const honest = sealing(a.client)(ping('10.8.0.7', '172.16.0.1'));
+      const bent = fc.tuple(fc.nat(honest.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
+        const packet = Uint8Array.from(honest);
+        packet[at] = (packet[at] ?? 0) ^ by;
+        return packet;
+      });
+      const hostile = fc.oneof(
+        fc.tuple(spi, fc.uint8Array({ maxLength: 100 })).map(([start, rest]) => concat(start, rest)),
+        fc.uint8Array({ maxLength: 12 }),
+        bent,
+        bent.map((packet) => packet.subarray(0, packet.length / 2)),
+      );
+      for (const packet of fc.sample(hostile, { numRuns: 300, seed: 7 })) await fromPeer(packet);
+      await fromPeer(honest);
+      assert.deepEqual(await gateway.tun.next(), ping('10.8.0.7', '172.16.0.1'));
+      assert.equal(gateway.tun.take(), undefined);
+    });
+
     it('reports once that a peer lives and where it has moved to, and sends there when told', async () => {
       const { spiIn } = a.gateway;
       const path = { local: gateway.local, remote: peerAt() };
@@ -262,6 +284,43 @@ for (const host of ['127.0.0.1', '::1']) {
     });
   });
 }
+
+describe('a thread that dies', { skip: native === undefined && 'no koffi here' }, () => {
+  it('says why, loses its children, and another begins in its place', async () => {
+    const { gateway } = ends(0x1000);
+    const failed = Promise.withResolvers<Error>();
+    const udp = await bindUdp({ addresses: ['127.0.0.1'], ikePort: 0, natPort: 0, espApart: true });
+    const [socket] = udp.espSockets ?? assert.fail();
+    // Something that is no socket, until it is one.
+    const pipe = new PacketPipe();
+    const fd = openSync('/dev/null', 'r');
+    const thread = await startEspThread({
+      ...{ sockets: [{ fd, local: socket?.local ?? '' }], tun: [pipe.fd], crypto: 'auto', forward: true, active: () => {} },
+      ...{ settings: { ownAddresses: [], lifetimeBytes: 0 }, failed: failed.resolve },
+    });
+    assert.ok(thread);
+    await thread.order({ order: 'install', child: gateway });
+    assert.match((await failed.promise).message, /the socket for ESP at 127\.0\.0\.1:\d+: ENOTSOCK; was it closed\?/);
+    native?.func('int dup2(int from, int to)')(socket?.fd ?? -1, fd);
+    await thread.settle();
+    assert.deepEqual(thread.reports(), [{ report: 'lost', spiIn: gateway.spiIn }]);
+    assert.deepEqual(thread.stats().children, []);
+    // While none lives, nothing is promised.
+    await thread.order({ order: 'install', child: gateway });
+    assert.deepEqual(thread.reports(), [{ report: 'lost', spiIn: gateway.spiIn }]);
+    for (const deadline = performance.now() + PATIENCE_MS; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      await thread.order({ order: 'install', child: gateway });
+      if (thread.reports().length === 0) break;
+      assert.ok(performance.now() < deadline, 'no other thread begins');
+    }
+    assert.equal(thread.stats().children.length, 1);
+    thread.close();
+    await thread.ended;
+    await udp.close();
+    closeSync(fd);
+    pipe.close();
+  });
+});
 
 /** An IP packet of this length: its payload grows or shrinks. */
 function sized(packet: Bytes, length: number): Bytes {

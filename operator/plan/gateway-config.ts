@@ -49,6 +49,7 @@ export function gatewayConfig(
       revokedIdentities: (spec.tickets.revokedIdentities ?? []).map(parseIdentity),
       maxSpent: spec.tickets.maxSpent,
     },
+    // What the agent runs, which has it from dataplane.yaml.
     dataplane: 'auto',
     crypto: spec.crypto,
   };

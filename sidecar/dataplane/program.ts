@@ -1,5 +1,10 @@
-/** Programs of the host that configure its network: `ip` and `nft`. No shell, input by a pipe. */
-import { execFile } from 'node:child_process';
+/** Programs of the host that configure its network: `ip` and `nft`. No shell; input by a file in memory. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { memoryFile } from './memory-file.ts';
 
 export interface Program {
   readonly name: string;
@@ -12,7 +17,6 @@ export const NFT: Program = { name: 'nft', package: 'nftables' };
 
 /** Longer than any of these takes; what hangs must not hold up what waits behind it. */
 const LONGEST_MS = 20_000;
-const LONGEST_OUTPUT = 16 << 20;
 
 /** It ran and said no. */
 export class ProgramError extends Error {
@@ -26,31 +30,47 @@ export class ProgramError extends Error {
 }
 
 /** What it wrote to standard output. @throws ProgramError with what it said, or what to install. */
-export function run(program: Program, args: readonly string[], input = ''): Promise<string> {
+export async function run(program: Program, args: readonly string[], input?: string): Promise<string> {
   const command = [program.name, ...args].join(' ');
-  return new Promise((resolve, reject) => {
-    const child = execFile(program.name, args, { timeout: LONGEST_MS, maxBuffer: LONGEST_OUTPUT }, (error, stdout, stderr) => {
-      if (error) reject(new ProgramError(command, reasonOf(error, stderr, program)));
-      else resolve(stdout);
-    });
-    // It may end without having read all.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
-  });
+  const stdin = input === undefined ? undefined : await memoryFile(input);
+  try {
+    const { status, stdout, stderr } = await ended(
+      spawn(program.name, args, { stdio: [stdin ?? 'ignore', 'pipe', 'pipe'], timeout: LONGEST_MS }),
+    );
+    if (status === 0) return stdout;
+    throw new ProgramError(
+      command,
+      oneLine(stderr) || (status === null ? `not done after ${LONGEST_MS / 1000} s` : `ended with ${status}`),
+    );
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    throw new ProgramError(command, error.code === 'ENOENT' ? `no such program; install ${program.package}` : error.message);
+  } finally {
+    if (stdin !== undefined) closeSync(stdin);
+  }
 }
+
+interface Ending {
+  /** Null: ended by a signal. */
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function ended(child: ChildProcess): Promise<Ending> {
+  const read = (stream: Readable | null): Promise<string> => (stream ? text(stream) : Promise.resolve(''));
+  const [stdout, stderr, [status]] = await Promise.all([read(child.stdout), read(child.stderr), once(child, 'close')]);
+  return { status, stdout, stderr };
+}
+
+const oneLine = (stderr: string): string =>
+  stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join('; ');
 
 /** Without anything to show, some versions print nothing. @throws ProgramError */
 export async function ipJson(args: readonly string[]): Promise<readonly unknown[]> {
   return JSON.parse((await run(IP, ['-json', ...args])).trim() || '[]');
-}
-
-function reasonOf(
-  error: Error & { readonly code?: unknown; readonly killed?: boolean },
-  stderr: string,
-  { package: missing }: Program,
-): string {
-  if (error.code === 'ENOENT') return `no such program; install ${missing}`;
-  if (error.killed) return `not done after ${LONGEST_MS / 1000} s`;
-  const lines = stderr.split('\n').map((line) => line.trim());
-  return lines.filter((line) => line !== '').join('; ') || error.message;
 }

@@ -26,7 +26,7 @@ async function refusal(family: Family): Promise<string | undefined> {
   const key = `0x${randomBytes(20).toString('hex')}`;
   const add = `xfrm state add ${id} mode tunnel aead rfc4106(gcm(aes)) ${key} 128 ${ENCAPSULATION}\n`;
   try {
-    // The key comes by a pipe: arguments are for everybody to see.
+    // The key is none of the arguments, which are for everybody to see.
     await run(IP, ['-batch', '-'], add);
     await run(IP, ['xfrm', 'state', 'delete', ...id.split(' ')]);
     return undefined;

@@ -32,7 +32,6 @@ export const prefix = (text: string): Json => {
   const [addr = '', bits] = text.split('/');
   return bits === undefined || bits === (addr.includes(':') ? '128' : '32') ? addr : { prefix: { addr, len: Number(bits) } };
 };
-export const anyOf = (values: readonly Json[]): Json => ({ set: values });
 
 /** Whether the route of a packet leads through an IPsec policy. */
 export const protectedRoute = (yes: boolean): Expression => match({ rt: { key: 'ipsec' } }, yes);

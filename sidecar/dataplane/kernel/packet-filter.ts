@@ -4,55 +4,61 @@ import type { DataplaneConfig } from '../../contract/dataplane-config.ts';
 import { NFT, ProgramError, run } from '../program.ts';
 import { missingNeeds } from './filter-needs.ts';
 import type { Command } from './nft-json.ts';
+import { nextGeneration, type PresentTable, removal, replacement } from './replacement.ts';
 import { type FilterDrop, type FilterFacts, filterDrops, ruleset, tableName } from './ruleset.ts';
 
 export type FilterDrops = Readonly<Record<FilterDrop, number>>;
 
-/** What is in force. */
-interface Applied {
-  readonly table: string;
-  readonly commands: readonly Command[];
+/** What is to be in force. */
+interface Wanted {
+  readonly config: DataplaneConfig;
+  readonly facts: FilterFacts;
   readonly rules: number;
 }
 
 export class PacketFilter {
-  #applied: Applied | undefined;
-  /** Counters begin at 0 with every table. */
-  #before: FilterDrops = NONE();
-  #latest: FilterDrops = NONE();
+  #wanted: Wanted | undefined;
+  /** What was counted in tables that are gone. */
+  #before = sum(() => 0);
+  #latest = this.#before;
   #work: Promise<unknown> = Promise.resolve();
 
-  /** Replaces the table in one transaction: no packet meets half of it. @throws Error with the remedy; what was in force remains. */
+  /** Replaces the rules at once: no packet meets half of them. @throws Error with the remedy; what was in force remains. */
   apply(config: DataplaneConfig, facts: FilterFacts): Promise<void> {
     return this.#then(async () => {
-      const table = tableName(config);
-      const commands = ruleset(config, facts);
-      const old = this.#applied;
-      await this.#read();
-      await submit([...(old && old.table !== table ? removal(old.table) : []), ...commands]);
-      this.#inForce({ table, commands, rules: commands.filter(isRule).length });
+      const old = this.#wanted && tableName(this.#wanted.config);
+      await this.#replace(config, facts);
+      if (old === undefined || old === tableName(config)) return;
+      await submit(removal(old));
+      this.#before = this.#latest;
     });
   }
 
   /** Reads the counters and sees whether the table is as it was made; puts it back if not. Takes some milliseconds: every few seconds is enough. */
   check(): Promise<Problem | undefined> {
     return this.#then(async () => {
-      const { table, commands, rules } = this.#applied ?? { table: '', commands: [], rules: 0 };
-      if (table === '' || (await this.#read()) === rules) return undefined;
+      if (!this.#wanted) return undefined;
+      const { config, facts, rules } = this.#wanted;
+      const table = await read(tableName(config));
+      if (table.exists) this.#count(table.counters);
+      else this.#before = this.#latest;
+      if (table.rules === rules) return undefined;
       try {
-        await submit(commands);
-        this.#before = this.#latest;
+        await this.#replace(config, facts);
       } catch (error) {
-        return { severity: 'blocking', text: `the nftables table ${table} is gone and cannot be put back: ${messageOf(error)}` };
+        return {
+          severity: 'blocking',
+          text: `the nftables table ${tableName(config)} is not whole and cannot be put back: ${messageOf(error)}`,
+        };
       }
       return {
         severity: 'warning',
-        text: `something removed rules of the nftables table ${table}; they are in force again; leave the table to this agent`,
+        text: `something removed rules of the nftables table ${tableName(config)}; they are in force again; leave the table to this agent`,
       };
     });
   }
 
-  /** Since this agent began, or the table was made by the one before it; as of the last `check`. Never falls. */
+  /** Since the table was made, by this agent or one before it; as of the last `check`. Never falls. */
   get drops(): FilterDrops {
     return this.#latest;
   }
@@ -60,23 +66,21 @@ export class PacketFilter {
   /** Done when the table is gone. */
   remove(): Promise<void> {
     return this.#then(async () => {
-      if (this.#applied) await submit(removal(this.#applied.table));
-      this.#applied = undefined;
+      if (this.#wanted) await submit(removal(tableName(this.#wanted.config)));
+      this.#wanted = undefined;
+      this.#before = this.#latest;
     });
   }
 
-  #inForce(applied: Applied): void {
-    this.#applied = applied;
-    this.#before = this.#latest;
+  async #replace(config: DataplaneConfig, facts: FilterFacts): Promise<void> {
+    const present = await read(tableName(config));
+    const wanted = ruleset(config, facts, nextGeneration(present));
+    for (const transaction of replacement(present, wanted)) await submit(transaction);
+    this.#wanted = { config, facts, rules: wanted.rules.length };
   }
 
-  /** How many rules the table has; undefined: there is none. */
-  async #read(): Promise<number | undefined> {
-    const objects = this.#applied && (await listed(this.#applied.table));
-    if (!objects) return undefined;
-    const counters = new Map(objects.flatMap(({ counter }) => (counter ? [[counter.name, counter.packets]] : [])));
-    this.#latest = sum(this.#before, (reason) => counters.get(reason) ?? 0);
-    return objects.filter(({ rule }) => rule !== undefined).length;
+  #count(counters: ReadonlyMap<string, number>): void {
+    this.#latest = sum((reason) => this.#before[reason] + (counters.get(reason) ?? 0));
   }
 
   /** One after the other. */
@@ -87,18 +91,8 @@ export class PacketFilter {
   }
 }
 
-function NONE(): FilterDrops {
-  return sum(undefined, () => 0);
-}
-
-const sum = (before: FilterDrops | undefined, now: (reason: FilterDrop) => number): FilterDrops =>
-  Object.fromEntries(filterDrops.map((reason) => [reason, (before?.[reason] ?? 0) + now(reason)])) as Record<FilterDrop, number>;
-
-const isRule = ({ add }: Command): boolean => typeof add === 'object' && add !== null && 'rule' in add;
-
-// Deleting what is not there would fail.
-const removal = (table: string): Command[] =>
-  ['add', 'delete'].map((what) => ({ [what]: { table: { family: 'inet', name: table } } }));
+const sum = (count: (reason: FilterDrop) => number): FilterDrops =>
+  Object.fromEntries(filterDrops.map((reason) => [reason, count(reason)])) as Record<FilterDrop, number>;
 
 async function submit(commands: readonly Command[]): Promise<void> {
   try {
@@ -118,19 +112,38 @@ async function explained(error: unknown): Promise<string> {
   return `${text}; this kernel lacks ${missing.join('; ')}: load the modules on the node (modprobe) or choose another kernel`;
 }
 
+interface ReadTable extends PresentTable {
+  readonly exists: boolean;
+  readonly rules: number;
+  readonly counters: ReadonlyMap<string, number>;
+}
+
 interface Listed {
   readonly counter?: { readonly name: string; readonly packets: number };
+  readonly set?: { readonly name: string };
+  readonly chain?: { readonly name: string };
   readonly rule?: unknown;
 }
 
+async function read(table: string): Promise<ReadTable> {
+  const listed = await list(table);
+  return {
+    exists: listed !== undefined,
+    sets: listed?.flatMap(({ set }) => set?.name ?? []) ?? [],
+    chains: listed?.flatMap(({ chain }) => chain?.name ?? []) ?? [],
+    rules: listed?.filter(({ rule }) => rule !== undefined).length ?? 0,
+    counters: new Map(listed?.flatMap(({ counter }) => (counter ? [[counter.name, counter.packets]] : [])) ?? []),
+  };
+}
+
 /** Undefined: there is no such table. */
-async function listed(table: string): Promise<readonly Listed[] | undefined> {
+async function list(table: string): Promise<readonly Listed[] | undefined> {
   try {
     const text = await run(NFT, ['--json', '--terse', 'list', 'table', 'inet', table]);
     return (JSON.parse(text) as { readonly nftables: readonly Listed[] }).nftables;
   } catch (error) {
     if (error instanceof ProgramError && error.text.includes('No such file')) return undefined;
-    throw error;
+    throw new Error(await explained(error), { cause: error });
   }
 }
 

@@ -48,19 +48,29 @@ const HIDDEN = {
 
 export const tableName = ({ mark }: Pick<DataplaneConfig, 'mark'>): string => (mark === 0 ? 'rekindle' : `rekindle-${mark}`);
 
-/** Commands for `nft -j -f -` that replace the table as a whole, in one transaction. @throws RangeError for a prefix that is none. */
-export function ruleset(config: DataplaneConfig, facts: FilterFacts): nft.Command[] {
-  const table = new Table(tableName(config));
+/** Commands of nft that add to the table. */
+export interface Ruleset {
+  readonly table: string;
+  readonly counters: readonly nft.Command[];
+  readonly sets: readonly nft.Command[];
+  readonly chains: readonly nft.Command[];
+  readonly rules: readonly nft.Command[];
+}
+
+/** `generation` is part of the names of its sets. @throws RangeError for a prefix that is none. */
+export function ruleset(config: DataplaneConfig, facts: FilterFacts, generation: number): Ruleset {
+  const table = new Table(tableName(config), generation);
   for (const drop of filterDrops) table.counter(drop);
   const networks = FAMILIES.map((family) => ({ family, ...innerNetwork(config, family) }));
   for (const network of networks) addSets(table, network);
+  if (config.interfaces.length > 0) table.set('interfaces', 'ifname', config.interfaces);
   const tunnel = facts.dataplane === 'kernel' ? kernelTunnel(config.mark) : tunTunnel(config.tun);
   addArrival(table, networks, tunnel);
   if (facts.dataplane === 'kernel' && config.mark !== 0) addMarking(table, config);
   addInput(table, config, facts);
   addForward(table, config, facts);
   addPostrouting(table, config, tunnel);
-  return table.commands();
+  return table;
 }
 
 /** How to tell what comes out of the tunnel and what goes into it. */
@@ -84,10 +94,12 @@ const tunTunnel = (name: string): Tunnel => ({
 type Network = InnerNetwork & { readonly family: Family };
 
 function addSets(table: Table, { family, pools, own, named }: Network): void {
-  table.set(`pools${family}`, family, pools);
-  table.set(`own${family}`, family, own);
-  table.set(`named${family}`, family, named);
-  table.set(`permitted${family}`, family, outermost([...named, ...pools].map(prefixOf)));
+  const type = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+  table.set(`pools${family}`, type, pools);
+  table.set(`own${family}`, type, own);
+  table.set(`named${family}`, type, named);
+  table.set(`permitted${family}`, type, outermost([...named, ...pools].map(prefixOf)));
+  table.set(`hidden${family}`, type, HIDDEN[family]);
 }
 
 function addArrival(table: Table, networks: readonly Network[], tunnel: Tunnel): void {
@@ -95,20 +107,20 @@ function addArrival(table: Table, networks: readonly Network[], tunnel: Tunnel):
   table.chain('arrival', { type: 'filter', hook: 'prerouting', prio: RAW });
   table.rule('arrival', ...tunnel.from, nft.goTo('from-tunnel'));
   table.rule('arrival', nft.meta('iifname', 'lo'), nft.accept);
-  for (const { family } of networks) table.refuse('arrival', 'spoofed-source', nft.drop, nft.source(family, `@pools${family}`));
+  for (const { family } of networks)
+    table.refuse('arrival', 'spoofed-source', nft.drop, nft.source(family, table.in(`pools${family}`)));
   for (const network of networks) addFromTunnel(table, network);
   table.refuse('from-tunnel', 'outside-routes', nft.drop);
 }
 
 function addFromTunnel(table: Table, { family, broad }: Network): void {
-  table.refuse('from-tunnel', 'foreign-source', nft.drop, nft.source(family, `@pools${family}`, '!='));
-  table.refuse('from-tunnel', 'foreign-source', nft.drop, nft.source(family, `@own${family}`));
+  table.refuse('from-tunnel', 'foreign-source', nft.drop, nft.source(family, table.in(`pools${family}`), '!='));
+  table.refuse('from-tunnel', 'foreign-source', nft.drop, nft.source(family, table.in(`own${family}`)));
   // Some hosts route these (net.ipv4.conf.*.route_localnet, as kube-proxy sets it).
   table.refuse('from-tunnel', 'local', nft.drop, nft.destination(family, nft.prefix(LOOPBACK[family])));
-  table.rule('from-tunnel', nft.destination(family, `@permitted${family}`), nft.accept);
+  table.rule('from-tunnel', nft.destination(family, table.in(`permitted${family}`)), nft.accept);
   if (broad.length === 0) return;
-  const hidden = nft.anyOf(HIDDEN[family].map(nft.prefix));
-  table.refuse('from-tunnel', 'outside-routes', nft.drop, nft.destination(family, hidden));
+  table.refuse('from-tunnel', 'outside-routes', nft.drop, nft.destination(family, table.in(`hidden${family}`)));
   for (const route of broad) table.rule('from-tunnel', within(family, route), nft.accept);
 }
 
@@ -121,7 +133,7 @@ function addMarking(table: Table, { mark }: DataplaneConfig): void {
   table.chain('marking', { type: 'filter', hook: 'prerouting', prio: AFTER_DNAT });
   table.chain('own-marking', { type: 'route', hook: 'output', prio: AFTER_DNAT });
   for (const chain of ['marking', 'own-marking'])
-    for (const family of FAMILIES) table.rule(chain, nft.destination(family, `@pools${family}`), nft.setMark(mark));
+    for (const family of FAMILIES) table.rule(chain, nft.destination(family, table.in(`pools${family}`)), nft.setMark(mark));
 }
 
 function addInput(table: Table, { mark, natPort }: DataplaneConfig, { dataplane }: FilterFacts): void {
@@ -136,11 +148,11 @@ function addInput(table: Table, { mark, natPort }: DataplaneConfig, { dataplane 
       nft.setMark(mark),
     );
   for (const family of FAMILIES)
-    table.rule('input', nft.meta('iifname', 'lo', '!='), nft.source(family, `@pools${family}`), nft.goTo('to-gateway'));
+    table.rule('input', nft.meta('iifname', 'lo', '!='), nft.source(family, table.in(`pools${family}`)), nft.goTo('to-gateway'));
   table.rule('to-gateway', nft.match({ ct: { key: 'state' } }, ['established', 'related'], 'in'), nft.accept);
   for (const family of FAMILIES) {
-    table.rule('to-gateway', nft.destination(family, `@own${family}`), echoRequest(family), nft.accept);
-    table.rule('to-gateway', nft.destination(family, `@named${family}`), nft.accept);
+    table.rule('to-gateway', nft.destination(family, table.in(`own${family}`)), echoRequest(family), nft.accept);
+    table.rule('to-gateway', nft.destination(family, table.in(`named${family}`)), nft.accept);
   }
   table.refuse('to-gateway', 'local', nft.prohibit);
 }
@@ -153,15 +165,15 @@ function addForward(table: Table, config: DataplaneConfig, facts: FilterFacts): 
   const { traffic, interfaces } = config;
   table.chain('forward', { type: 'filter', hook: 'forward', prio: FILTER });
   for (const family of FAMILIES) {
-    const [from, to] = [nft.source(family, `@pools${family}`), nft.destination(family, `@pools${family}`)];
+    const [from, to] = [nft.source(family, table.in(`pools${family}`)), nft.destination(family, table.in(`pools${family}`))];
     const [fromElsewhere, toElsewhere] = [
-      nft.source(family, `@pools${family}`, '!='),
-      nft.destination(family, `@pools${family}`, '!='),
+      nft.source(family, table.in(`pools${family}`), '!='),
+      nft.destination(family, table.in(`pools${family}`), '!='),
     ];
     if (traffic.isolateClients) table.refuse('forward', 'isolated', nft.prohibit, from, to);
     if (interfaces.length > 0) {
-      table.refuse('forward', 'interface', nft.prohibit, from, toElsewhere, nft.meta('oifname', nft.anyOf(interfaces), '!='));
-      table.refuse('forward', 'interface', nft.drop, to, fromElsewhere, nft.meta('iifname', nft.anyOf(interfaces), '!='));
+      table.refuse('forward', 'interface', nft.prohibit, from, toElsewhere, nft.meta('oifname', table.in('interfaces'), '!='));
+      table.refuse('forward', 'interface', nft.drop, to, fromElsewhere, nft.meta('iifname', table.in('interfaces'), '!='));
     }
     table.refuse('forward', 'unprotected', nft.prohibit, to, ...noChild(config, facts));
     if (!traffic.clampMss) continue;
@@ -181,49 +193,62 @@ function addPostrouting(table: Table, { traffic }: DataplaneConfig, { notInto }:
   table.chain('departure', { type: 'filter', hook: 'postrouting', prio: LAST });
   table.rule('departure', nft.meta('oifname', 'lo'), nft.accept);
   for (const family of FAMILIES) {
-    const [from, elsewhere] = [nft.source(family, `@pools${family}`), nft.destination(family, `@pools${family}`, '!=')];
+    const [from, elsewhere] = [
+      nft.source(family, table.in(`pools${family}`)),
+      nft.destination(family, table.in(`pools${family}`), '!='),
+    ];
     if (masked) table.rule('masquerade', from, elsewhere, notInto, nft.masquerade);
-    table.refuse('departure', 'unprotected', nft.drop, nft.destination(family, `@pools${family}`), notInto);
+    table.refuse('departure', 'unprotected', nft.drop, nft.destination(family, table.in(`pools${family}`)), notInto);
     // Masquerading leaves alone what belongs to no connection, such as the last segment of one that is forgotten.
     if (masked) table.refuse('departure', 'unmasked', nft.drop, from, elsewhere, notInto);
   }
 }
 
-/** Collects the commands in the order that nft wants them in. */
-class Table {
-  readonly #table: { readonly family: string; readonly table: string };
-  readonly #parts: nft.Command[] = [];
-  readonly #rules: nft.Command[] = [];
+class Table implements Ruleset {
+  readonly table: string;
+  readonly counters: nft.Command[] = [];
+  readonly sets: nft.Command[] = [];
+  readonly chains: nft.Command[] = [];
+  readonly rules: nft.Command[] = [];
+  readonly #generation: number;
 
-  constructor(name: string) {
-    this.#table = { family: 'inet', table: name };
+  constructor(name: string, generation: number) {
+    this.table = name;
+    this.#generation = generation;
   }
 
   counter(name: string): void {
-    this.#parts.push({ add: { counter: { ...this.#table, name } } });
+    this.counters.push({ add: { counter: { ...this.#within, name } } });
   }
 
-  set(name: string, family: Family, prefixes: readonly string[]): void {
-    const type = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
-    const elem = prefixes.length > 0 ? { elem: prefixes.map(nft.prefix) } : {};
-    this.#parts.push({ add: { set: { ...this.#table, name, type, flags: ['interval'], ...elem } } });
+  set(name: string, type: 'ipv4_addr' | 'ipv6_addr' | 'ifname', elements: readonly string[]): void {
+    const set = { ...this.#within, name: this.#named(name), type, ...(type !== 'ifname' && { flags: ['interval'] }) };
+    const elem = elements.length > 0 ? { elem: type === 'ifname' ? elements : elements.map(nft.prefix) } : {};
+    this.sets.push({ add: { set: { ...set, ...elem } } });
+  }
+
+  /** What a match compares with. */
+  in(set: string): string {
+    return `@${this.#named(set)}`;
   }
 
   chain(name: string, base?: nft.BaseChain): void {
-    this.#parts.push({ add: { chain: { ...this.#table, name, ...(base && { ...base, policy: 'accept' }) } } });
+    this.chains.push({ add: { chain: { ...this.#within, name, ...(base && { ...base, policy: 'accept' }) } } });
   }
 
   rule(chain: string, ...expr: readonly nft.Expression[]): void {
-    this.#rules.push({ add: { rule: { ...this.#table, chain, expr } } });
+    this.rules.push({ add: { rule: { ...this.#within, chain, expr } } });
   }
 
   refuse(chain: string, reason: FilterDrop, verdict: nft.Expression, ...matches: readonly nft.Expression[]): void {
     this.rule(chain, ...matches, nft.count(reason), verdict);
   }
 
-  commands(): nft.Command[] {
-    const table = { table: { family: 'inet', name: this.#table.table } };
-    // Deleting what is not there would fail.
-    return [{ add: table }, { delete: table }, { add: table }, ...this.#parts, ...this.#rules];
+  get #within(): { readonly family: string; readonly table: string } {
+    return { family: 'inet', table: this.table };
+  }
+
+  #named(set: string): string {
+    return `${set}-${this.#generation}`;
   }
 }

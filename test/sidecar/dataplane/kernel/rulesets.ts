@@ -1,6 +1,7 @@
 /** Configurations whose packet filters are kept as golden files: one for each option. `npm run golden` writes them. */
 import type { DataplaneConfig } from '../../../../sidecar/contract/dataplane-config.ts';
 import type { Command } from '../../../../sidecar/dataplane/kernel/nft-json.ts';
+import { replacement } from '../../../../sidecar/dataplane/kernel/replacement.ts';
 import { type FilterFacts, ruleset } from '../../../../sidecar/dataplane/kernel/ruleset.ts';
 
 const plain: DataplaneConfig = {
@@ -48,5 +49,9 @@ export const scenes: readonly { readonly name: string; readonly change: Change; 
 export const written = (commands: readonly Command[]): string =>
   `{"nftables": [\n${commands.map((command) => JSON.stringify(command)).join(',\n')}\n]}\n`;
 
+/** Where there was no table. */
+const fresh = (change: Change, facts: FilterFacts): readonly Command[] =>
+  replacement({ sets: [], chains: [] }, ruleset(configured(change), facts, 1)).flat();
+
 export const goldens = (): readonly { readonly file: string; readonly text: string }[] =>
-  scenes.map(({ name, change, facts }) => ({ file: `${name}.golden.json`, text: written(ruleset(configured(change), facts)) }));
+  scenes.map(({ name, change, facts }) => ({ file: `${name}.golden.json`, text: written(fresh(change, facts)) }));

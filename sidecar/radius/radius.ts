@@ -78,7 +78,10 @@ export class Radius implements EapSpeaker {
 
   /** After all sessions were closed: their stops get a moment to arrive. */
   async close(): Promise<void> {
-    await this.#accounting.settled();
+    const patience = Promise.withResolvers<void>();
+    const callOff = this.#ports.after(FAREWELL_MS, patience.resolve);
+    await Promise.race([this.#accounting.settled(), patience.promise]);
+    callOff();
     if (this.#queue.waiting > 0) await this.#queue.flush(FAREWELL_MS);
     for (const { server } of this.#known) server.close();
   }

@@ -7,7 +7,8 @@ import type { Cryptography } from '../ike/crypto/cryptography.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import type { AgentLink } from './agent-link.ts';
 import { kernelDataplane } from './kernel-dataplane.ts';
-import { userspaceDataplane } from './userspace-dataplane.ts';
+import type { Udp } from './udp.ts';
+import { UserspaceGateway } from './userspace-dataplane.ts';
 
 export type DataplaneKind = 'kernel' | 'userspace' | 'none';
 
@@ -27,8 +28,8 @@ export interface DataplaneOptions {
   readonly crypto: Cryptography;
   readonly random: (length: number) => Bytes;
   readonly send: (packet: Bytes, path: Path) => void;
-  /** Of the sockets of the NAT port; undefined where there are none to be had. */
-  readonly natDescriptors: () => readonly number[] | undefined;
+  /** The sockets of the NAT port, and those for ESP alone, if `espApart` asked for some. */
+  readonly udp: Pick<Udp, 'natDescriptors' | 'espSockets' | 'takeEsp'>;
   /** The name of a TUN device to carry inner packets, which needs CAP_NET_ADMIN; undefined: none leave the process. */
   readonly tun: string | undefined;
   /** Whose first welcome has come; undefined: there is none. */
@@ -48,17 +49,23 @@ export const createDataplane: CreateDataplane = (options) => {
   if (kind === 'none') return none();
   const { agent } = options;
   let { config } = options;
-  const carrier = kind === 'kernel' && agent ? kernelDataplane(options, agent) : userspaceDataplane(options);
+  const carrier = kind === 'kernel' && agent ? kernelDataplane(options, agent) : new UserspaceGateway(options);
   return {
-    ...carrier,
     kind,
+    port: carrier.port,
     problems: () => [...contradictions(kind, config, agent), ...carrier.problems(), ...(agent?.problems() ?? [])],
     configure(next) {
       config = next;
       carrier.configure(next);
     },
+    open: () => carrier.open(),
+    close: () => carrier.close(),
   };
 };
+
+/** Whether ESP is to be read from sockets of its own, in a thread of its own. */
+export const espApart = ({ config, agent, tun }: Pick<DataplaneOptions, 'config' | 'agent' | 'tun'>): boolean =>
+  config.dataplane !== 'none' && (agent ? agent.welcome?.dataplane === 'userspace' : tun !== undefined);
 
 function chosen({ config: { dataplane }, agent }: DataplaneOptions): DataplaneKind {
   if (dataplane === 'none') return 'none';

@@ -14,7 +14,7 @@ const BEHIND: Problem = {
 
 type Carrier = Omit<GatewayDataplane, 'kind'>;
 
-export function kernelDataplane({ natDescriptors, active, changed, failed }: DataplaneOptions, agent: AgentLink): Carrier {
+export function kernelDataplane({ udp, active, changed, failed }: DataplaneOptions, agent: AgentLink): Carrier {
   let isUpToDate = false;
   let strays = 0;
   let socketProblem: string | undefined;
@@ -47,7 +47,7 @@ export function kernelDataplane({ natDescriptors, active, changed, failed }: Dat
       return agent.present && !isUpToDate ? [BEHIND] : [];
     },
     async open() {
-      socketProblem = await leaveEspToKernel(natDescriptors());
+      socketProblem = await leaveEspToKernel(udp.natDescriptors);
       agent.use(kernel);
     },
     configure: () => {},

@@ -13,7 +13,7 @@ import type { AgentLink } from './agent-link.ts';
 import type { Clock } from './clock.ts';
 import type { ServerCredentials } from './credential-files.ts';
 import { EapService } from './eap-service.ts';
-import { type CreateDataplane, createDataplane, type GatewayDataplane } from './gateway-dataplane.ts';
+import { type CreateDataplane, createDataplane, espApart, type GatewayDataplane } from './gateway-dataplane.ts';
 import { withLastTraffic } from './last-traffic.ts';
 import { localAddresses } from './local-addresses.ts';
 import { Loop, systemAfter } from './loop.ts';
@@ -74,7 +74,7 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   const core = new Gateway({ crypto, random, member: { ordinal, incarnation } });
   const udp = await bindUdp({
     addresses: localAddresses(options.addresses),
-    ...{ ikePort: config.listen.ikePort, natPort: config.listen.natPort },
+    ...{ ikePort: config.listen.ikePort, natPort: config.listen.natPort, espApart: espApart(options) },
   });
   reportUdp(udp, log);
   let available = true;
@@ -87,7 +87,7 @@ export async function serve(options: ServingOptions): Promise<Serving> {
   const dataplane = (options.createDataplane ?? createDataplane)({
     ...{ config, crypto, random, tun: options.tun, agent: options.agent },
     send: (packet, path) => udp.sendEsp(packet, path),
-    natDescriptors: () => udp.natDescriptors,
+    udp,
     active: () => loop.expectReports(),
     changed,
     failed: (error) => failed(error, 'dataplane'),
@@ -147,7 +147,9 @@ export async function serve(options: ServingOptions): Promise<Serving> {
       if (tell && some) await new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
       loop.stop();
       await radius.close();
-      await Promise.all([udp.close(), peerServer.close(), dataplane.close()]);
+      // It may use sockets of ours until it has ended.
+      await dataplane.close();
+      await Promise.all([udp.close(), peerServer.close()]);
     },
   };
 }

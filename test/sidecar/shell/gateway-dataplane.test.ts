@@ -12,10 +12,14 @@ import { StandInAgent, welcome } from './stand-in-agent.ts';
 
 type Asked = GatewayConfig['dataplane'];
 
+const udp = (natDescriptors: readonly number[] | undefined): DataplaneOptions['udp'] => ({
+  ...{ natDescriptors, espSockets: undefined, takeEsp: () => {} },
+});
+
 function options(dataplane: Asked, agent?: AgentLink, more: Partial<DataplaneOptions> = {}): DataplaneOptions {
   return {
     ...{ config: config({ dataplane, esp: { forceEncapsulation: true } }), crypto, random: seeded(1), agent, tun: undefined },
-    ...{ send: () => {}, natDescriptors: () => [], active: () => {}, changed: () => {}, failed },
+    ...{ send: () => {}, udp: udp([]), active: () => {}, changed: () => {}, failed },
     ...more,
   };
 }
@@ -115,11 +119,11 @@ describe('the kernel as data plane', () => {
 
   it('is blocked where the sockets cannot leave ESP to the kernel', async () => {
     const { link } = running();
-    const gateway = createDataplane(options('auto', link, { natDescriptors: () => undefined }));
+    const gateway = createDataplane(options('auto', link, { udp: udp(undefined) }));
     await gateway.open();
     await turn();
     assert.match(texts(gateway)[0] ?? '', /^blocking: the kernel cannot be given ESP on this platform/);
-    const broken = createDataplane(options('auto', link, { natDescriptors: () => [-1] }));
+    const broken = createDataplane(options('auto', link, { udp: udp([-1]) }));
     await broken.open();
     assert.match(texts(broken)[0] ?? '', /^blocking: the kernel does not take ESP out of UDP \(UDP_ENCAP: EBADF\)/);
   });

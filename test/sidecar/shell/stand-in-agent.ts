@@ -12,6 +12,7 @@ export class StandInAgent {
   readonly orders: DataplaneOrder[] = [];
   readonly lines: Line[] = [];
   closed = false;
+  tun = (): Promise<readonly number[]> => Promise.reject(new Error('no TUN device here'));
   /** What `settle` answers. */
   settled: Promise<void> = Promise.resolve();
   #handlers: AgentConnectionOptions | undefined;
@@ -24,7 +25,7 @@ export class StandInAgent {
         return orders.map(() => ({ ok: true }));
       },
       settle: () => this.settled,
-      tun: () => Promise.reject(new Error('no TUN device here')),
+      tun: () => this.tun(),
       close: async () => {
         this.closed = true;
       },

@@ -11,7 +11,7 @@ type Telling = Pod & { readonly report: PodReport };
 
 /** For the status: one word for all pods. */
 export function shownDataplane({ alive }: GatewayFacts): Pick<VpnGatewayStatus, 'dataplane'> {
-  const told = [...new Set(alive.flatMap(({ report }) => report?.dataplane ?? []))];
+  const told = [...new Set(alive.flatMap(({ report }) => (report ? carrierOf(report) : [])))];
   const carriers = told.filter((one) => one !== 'none');
   if (told.length === 0) return {};
   return { dataplane: carriers.length > 1 ? 'mixed' : (carriers[0] ?? 'none') };
@@ -37,14 +37,17 @@ export function dataplaneCondition({ alive, gateway: { spec } }: GatewayFacts): 
 const type = 'DataplaneReady';
 /** Pods whose warnings are repeated. */
 const SHOWN = 2;
+/** An agent says what to do about it. */
+const WITH_REMEDY = 600;
 
 function broken({ name, report }: Telling, asked: GatewayFacts['gateway']['spec']['dataplane']): Draft {
-  const [first = '', ...more] = problemsOf(report, 'blocking').map(sentence);
+  const [first = '', ...more] = problemsOf(report, 'blocking');
   const others = more.length > 0 ? ` (and ${more.length} more; see its log)` : '';
-  const remedy = asked === 'kernel' ? ' Or set spec.dataplane to auto, which takes user space where the kernel cannot.' : '';
+  const lacksEsp = asked === 'kernel' && /\bESP\b/.test(first);
+  const remedy = lacksEsp ? ' Or set spec.dataplane to auto, which takes user space where the kernel cannot.' : '';
   return {
-    ...{ type, status: 'False', reason: asked === 'kernel' ? 'KernelUnavailable' : 'DataplaneDown' },
-    message: `pod ${name} carries no packets: ${first}${others}.${remedy}`,
+    ...{ type, status: 'False', reason: lacksEsp ? 'KernelUnavailable' : 'DataplaneDown' },
+    message: `pod ${name} carries no packets: ${sentence(first, WITH_REMEDY)}${others}.${remedy}`,
   };
 }
 
@@ -70,8 +73,11 @@ function standing(
 
 const pods = (names: readonly string[]): string => (names.length === 1 ? '1 pod' : `${names.length} pods`);
 
+const carrierOf = (report: PodReport): PodReport['dataplane'] =>
+  problemsOf(report, 'blocking').length > 0 ? 'none' : report.dataplane;
+
 const namesOf = (telling: readonly Telling[], carrier: Carrier): readonly string[] =>
-  telling.filter(({ report }) => report.dataplane === carrier).map(({ name }) => name);
+  telling.filter(({ report }) => carrierOf(report) === carrier).map(({ name }) => name);
 
 const warningOf = ({ name, report }: Telling): readonly string[] => {
   const [first] = problemsOf(report, 'warning');

@@ -1,10 +1,10 @@
 /** Text from outside, as part of a sentence: of one line, without its full stop, not too long. */
-export function sentence(text: string): string {
+export function sentence(text: string, longest: number = LONGEST): string {
   const printable = text
     .replaceAll(/[^\P{C}]+/gu, ' ')
     .trim()
     .replace(/\.$/, '');
-  return printable.length > LONGEST ? `${printable.slice(0, LONGEST)}…` : printable;
+  return printable.length > longest ? `${printable.slice(0, longest)}…` : printable;
 }
 
 const LONGEST = 300;

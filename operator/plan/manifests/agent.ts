@@ -35,7 +35,8 @@ export function agent({ spec }: VpnGateway, { image }: Placement, sidecarUid: nu
       capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
     },
     startupProbe: {
-      exec: { command: ['node', 'sidecar/dataplane/kernel/main.ts', '--probe', SOCKET] },
+      // Not over the network, from where nobody reaches the agent.
+      exec: { command: ['node', 'sidecar/dataplane/kernel/probe.ts', SOCKET] },
       periodSeconds: 1,
       timeoutSeconds: 5,
       failureThreshold: 60,

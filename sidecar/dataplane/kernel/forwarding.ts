@@ -52,7 +52,7 @@ function remedy(family: Family, error: unknown): string {
   const name = SETTING[family].replaceAll('/', '.');
   return [
     `IPv${family} packets of clients are not forwarded: ${name} is 0 and the agent may not set it${code}`,
-    `let the pod have it (securityContext.sysctls: {name: ${name}, value: "1"}), which the kubelet of the node must allow (--allowed-unsafe-sysctls=${name})`,
+    `let the pod have it (spec.pod.forwardingSysctls of the VpnGateway, or securityContext.sysctls: {name: ${name}, value: "1"}), which the kubelet of the node must allow (--allowed-unsafe-sysctls=${name})`,
     `with hostNetwork set it on the node (sysctl -w ${name}=1)`,
   ].join('; ');
 }

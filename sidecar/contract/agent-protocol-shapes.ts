@@ -155,7 +155,7 @@ const report = union<DataplaneReport, 'report'>('report', {
   alive: record({ report: required(oneOf('alive')), spiIn: required(spi), path: maybe(path) }),
   carried: record({ report: required(oneOf('carried')), spiIn: required(spi), ...sequences }),
   expiring: record({ report: required(oneOf('expiring')), spiIn: required(spi) }),
-  lost: record({ report: required(oneOf('lost')), spiIn: required(spi) }),
+  lost: record({ report: required(oneOf('lost')), spiIn: required(spi), reason: maybe(sentence) }),
 });
 
 const problem = record<Problem>({ severity: required(oneOf('blocking', 'warning')), text: required(sentence) });

@@ -74,7 +74,8 @@ const outcome = fc.oneof<fc.Arbitrary<Outcome>[]>(
 const report = fc.oneof<fc.Arbitrary<DataplaneReport>[]>(
   record({ report: word('alive'), spiIn: spi, path: maybe(path) }),
   record({ report: word('carried'), spiIn: spi, ...sequences }),
-  record({ report: fc.constantFrom('expiring', 'lost'), spiIn: spi }),
+  record({ report: word('expiring'), spiIn: spi }),
+  record({ report: word('lost'), spiIn: spi, reason: maybe(sentence) }),
 );
 const name = fc.oneof(
   fc.constantFrom('unknown-spi', 'replay', '__proto__'),

@@ -12,9 +12,6 @@ export interface AttendanceLimits {
   readonly answerMs: number;
 }
 
-/** Lines about children that an agent would not have. */
-const MOST_LINES = 20;
-
 export class Attendance {
   readonly #channel: MessageChannel<FromAgent, ToAgent>;
   readonly #options: AgentConnectionOptions;
@@ -24,7 +21,6 @@ export class Attendance {
   #sending: 'syncing' | 'idle' | 'busy' | 'ended' = 'syncing';
   /** When the agent last answered, or something was asked with nothing else open. */
   #progressAt = 0;
-  #lines = 0;
 
   constructor(channel: MessageChannel<FromAgent, ToAgent>, options: AgentConnectionOptions, limits: AttendanceLimits) {
     this.#channel = channel;
@@ -83,10 +79,7 @@ export class Attendance {
   }
 
   #synced({ child: { spiIn } }: InstallOrder, outcome: Outcome): void {
-    if (outcome.ok) return;
-    if (this.#lines++ < MOST_LINES)
-      this.#options.log.warn({ spiIn, why: outcome.why }, `the agent will not have a child: ${outcome.reason}`);
-    this.#options.reports([{ report: 'lost', spiIn }]);
+    if (!outcome.ok) this.#options.reports([{ report: 'lost', spiIn, reason: `${outcome.why}: ${outcome.reason}` }]);
   }
 
   /** What is asked for in one turn of the event loop goes together. */

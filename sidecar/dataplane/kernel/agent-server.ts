@@ -31,6 +31,8 @@ export interface AgentServerOptions {
   readonly sendTun: (socket: Socket, queues: number) => Promise<void>;
   /** A sidecar has named all its children. */
   readonly synced: () => void;
+  /** No sidecar is there any more. */
+  readonly left: () => void;
   readonly log: Log;
   readonly limits?: Limits;
   /** So long a sidecar may take to say hello. */
@@ -83,8 +85,10 @@ export class AgentServer {
   /** The connected sidecar, if there is one, connects anew and names its children again: what is allowed has changed. */
   renew(welcome: Welcome): void {
     this.#welcome = welcome;
-    this.#current?.channel.close();
+    if (!this.#current) return;
+    this.#current.channel.close();
     this.#current = undefined;
+    this.#options.left();
   }
 
   reports(reports: readonly DataplaneReport[]): void {
@@ -164,7 +168,7 @@ export class AgentServer {
     peer: PeerCredentials,
     messages: AsyncGenerator<ToAgent, void, undefined>,
   ): Promise<void> {
-    const { children, log, synced } = this.#options;
+    const { children, log, synced, left } = this.#options;
     // A sidecar that was started again must not wait until the connection of the one before it is noticed to be dead.
     if (this.#current)
       log.warn({ before: this.#current.peer.pid, now: peer.pid }, 'another sidecar takes the place of the one before');
@@ -191,7 +195,10 @@ export class AgentServer {
       }
       log.info({ pid: peer.pid }, 'the sidecar is gone');
     } finally {
-      if (this.#current === current) this.#current = undefined;
+      if (this.#current === current) {
+        this.#current = undefined;
+        left();
+      }
     }
   }
 

@@ -30,10 +30,8 @@ export async function listenAt({ path, mode, accept }: AgentSocketOptions): Prom
   });
   try {
     const born = join(nursery, 's');
-    if (Buffer.byteLength(born) > LONGEST_PATH)
-      throw new Error(
-        `${path}: too long for a socket; choose a path that is shorter by ${Buffer.byteLength(born) - LONGEST_PATH} bytes`,
-      );
+    const surplus = Math.max(Buffer.byteLength(born), Buffer.byteLength(path)) - LONGEST_PATH;
+    if (surplus > 0) throw new Error(`${path}: too long for a socket; choose a path that is shorter by ${surplus} bytes`);
     const server = createServer(accept);
     server.listen({ path: born, backlog: BACKLOG });
     await once(server, 'listening');

@@ -4,18 +4,27 @@ import type { DataplaneOrder, DataplaneReport, InstallOrder, MoveOrder } from '.
 import type { Allowance } from './allowed.ts';
 import type { KernelChildren } from './kernel-port.ts';
 
+/** Why the kernel carries no children here. */
+export interface Absent {
+  readonly absent: string;
+}
+
 export class ChildrenInForce {
-  readonly #kernel: KernelChildren | undefined;
+  #kernel: KernelChildren | Absent;
   #allowance: Allowance;
   /** Inbound SPIs of those that are installed or about to be. */
   readonly #living = new Set<number>();
   /** What comes after a reconciliation waits for it. */
   #reconciling: Promise<unknown> | undefined;
 
-  /** `kernel` undefined: children live in the sidecar, in user space. */
-  constructor(kernel: KernelChildren | undefined, allowance: Allowance) {
+  constructor(kernel: KernelChildren | Absent, allowance: Allowance) {
     this.#kernel = kernel;
     this.#allowance = allowance;
+  }
+
+  /** From the next `reconcile` on. */
+  set kernel(kernel: KernelChildren | Absent) {
+    this.#kernel = kernel;
   }
 
   /** Children that there are stay until the next `reconcile`. */
@@ -47,13 +56,13 @@ export class ChildrenInForce {
 
   async settle(): Promise<void> {
     while (this.#reconciling) await this.#reconciling;
-    await this.#kernel?.settle();
+    if (!('absent' in this.#kernel)) await this.#kernel.settle();
   }
 
   /** Removes all. */
   async flush(): Promise<void> {
     this.#living.clear();
-    await this.#kernel?.flush();
+    if (!('absent' in this.#kernel)) await this.#kernel.flush();
   }
 
   observe(reports: readonly DataplaneReport[]): void {
@@ -62,7 +71,7 @@ export class ChildrenInForce {
 
   #carryOut(order: DataplaneOrder): Promise<Outcome> | Outcome {
     const kernel = this.#kernel;
-    if (!kernel) return order.order === 'remove' ? DONE : refused(USERSPACE);
+    if ('absent' in kernel) return order.order === 'remove' ? DONE : failed(kernel.absent);
     switch (order.order) {
       case 'install':
         return this.#install(order, kernel);
@@ -96,14 +105,15 @@ export class ChildrenInForce {
   }
 
   async #reconcile(children: readonly InstallOrder[]): Promise<readonly Outcome[]> {
-    if (!this.#kernel) return children.map(() => refused(USERSPACE));
+    const kernel = this.#kernel;
+    if ('absent' in kernel) return children.map(() => failed(kernel.absent));
     const wanted = new Set<number>();
     const refusals = children.map((order) => {
       const why = wanted.has(order.child.spiIn) ? 'child.spiIn: named twice' : this.#refusal(order, wanted);
       if (why === undefined) wanted.add(order.child.spiIn);
       return why;
     });
-    const outcomes = (await this.#kernel.reconcile(children.filter((_, index) => refusals[index] === undefined))).values();
+    const outcomes = (await kernel.reconcile(children.filter((_, index) => refusals[index] === undefined))).values();
     this.#living.clear();
     return children.map(({ child }, index) => {
       const why = refusals[index];
@@ -121,7 +131,6 @@ export class ChildrenInForce {
   }
 }
 
-const USERSPACE = 'order: the user-space data plane serves here, which the agent has no children for';
 const DONE: Outcome = { ok: true };
 const refused = (reason: string): Outcome => ({ ok: false, why: 'refused', reason });
 const failed = (reason: string): Outcome => ({ ok: false, why: 'failed', reason });

@@ -84,12 +84,11 @@ describe('sidecar and agent', { timeout: 30_000 }, () => {
     const other = sidecar(0x1000);
     other.children.push(install(0x2000, { remote: [selector('10.7.0.1')] }), install(0x3000), install(0x3000));
     await eventually('reports', () => other.reports.length === 2);
-    assert.deepEqual(
-      other.reports,
-      [0x2000, 0x3000].map((spiIn) => ({ report: 'lost', spiIn })),
-    );
+    assert.deepEqual(other.reports, [
+      { report: 'lost', spiIn: 0x2000, reason: 'refused: child.remote[0]: 10.7.0.1 is not inside one pool' },
+      { report: 'lost', spiIn: 0x3000, reason: 'refused: child.spiIn: named twice' },
+    ]);
     assert.deepEqual(one.kernel.told, ['reconcile 1000 3000']);
-    assert.match(other.lines.map(({ msg }) => msg).join('\n'), /child\.remote\[0\]: 10\.7\.0\.1 is not inside one pool/);
   });
 
   it('have no more children than the pools can need, counting those that go', async () => {

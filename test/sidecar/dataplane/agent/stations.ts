@@ -128,6 +128,7 @@ export async function startAgent(
     peerOf: peerOf(syscalls),
     sendTun: sendTun(syscalls, tun ?? (() => Promise.reject(new Error('the kernel data plane serves here')))),
     synced: () => {},
+    left: () => {},
     log,
     ...options,
   });
@@ -147,6 +148,7 @@ export class Sidecar {
   readonly welcomes: Welcome[] = [];
   readonly reports: DataplaneReport[] = [];
   readonly traffic: CarriedTraffic[] = [];
+  readonly drops: Readonly<Record<string, number>>[] = [];
   readonly health: (readonly Problem[])[] = [];
   readonly losses: string[] = [];
   readonly lines: readonly Line[];
@@ -161,7 +163,10 @@ export class Sidecar {
         children: () => this.children,
         welcome: (welcome) => this.welcomes.push(welcome),
         reports: (reports) => this.reports.push(...reports),
-        traffic: (children) => this.traffic.push(...children),
+        traffic: (children, drops) => {
+          this.traffic.push(...children);
+          this.drops.push(drops);
+        },
         health: (problems) => this.health.push(problems),
         lost: (error) => this.losses.push(error.message),
         ...options,

@@ -6,7 +6,7 @@ import type { NativeArena } from './native.ts';
 export const BATCH = 64;
 /** The longest datagram, or several of one flow that the kernel put together (UDP_GRO). */
 export const LONGEST = 65_536;
-/** Not a power of 2, lest the beginnings of all packets compete for the same lines of the cache. */
+/** A multiple of 32, but no power of 2, lest the beginnings of all packets compete for the same lines of the cache. */
 const PLACE = HEADROOM + LONGEST + TAILROOM + 1024;
 
 /** struct mmsghdr, struct iovec, control data of one option, struct sockaddr_in6 rounded up. */
@@ -40,9 +40,9 @@ export class Layout {
     return at;
   }
 
-  /** For a batch of packets, each with head and tailroom. */
-  takePlaces(): number {
-    return this.take(BATCH * PLACE);
+  /** For packets, each with head and tailroom. */
+  takePlaces(count = BATCH): number {
+    return this.take(count * PLACE);
   }
 
   get size(): number {

@@ -6,6 +6,8 @@ import type { Arena } from '../userspace/arena.ts';
 export type NativeCall = (...values: readonly number[]) => number;
 
 export interface NativeArena extends Arena {
+  /** The same memory in words of the machine. */
+  readonly words: Int32Array;
   /** Where its first byte stands in memory. User addresses have 47 bits, which a number holds exactly. */
   readonly base: number;
 }
@@ -15,7 +17,7 @@ export interface Native {
   func(signature: string): NativeCall;
   /** Of a function that takes a context, a name and a context: what OpenSSL calls fetching. 0: there is no such thing. */
   fetch(symbol: string, name: string): number;
-  /** Zeroed; for as long as the process lives. */
+  /** Zeroed, a multiple of 4; for as long as the process lives. */
   allocate(bytes: number): NativeArena;
   /** Name of the reason why the last call failed, for instance EAGAIN. */
   errno(): string;
@@ -42,7 +44,7 @@ export async function loadNative(): Promise<Native | undefined> {
       const buffer = koffi.view(pointer, bytes);
       const memory: Bytes = new Uint8Array(buffer);
       memory.fill(0);
-      return { base: Number(koffi.address(pointer)), bytes: memory, view: new DataView(buffer) };
+      return { base: Number(koffi.address(pointer)), bytes: memory, view: new DataView(buffer), words: new Int32Array(buffer) };
     },
     errno: () => names.get(koffi.errno()) ?? `errno ${koffi.errno()}`,
   };

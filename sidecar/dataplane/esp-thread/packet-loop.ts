@@ -9,10 +9,14 @@ import { EspEngine } from '../userspace/esp-engine.ts';
 import { providerCiphers } from '../userspace/provider-ciphers.ts';
 import { EspSockets, socketPlaces, type TakeDatagram } from './esp-sockets.ts';
 import { inPlaceCiphers, SCRATCH_BYTES } from './in-place-ciphers.ts';
+import { type InnerLink, type LeavingPlaces, PlainLink } from './inner-link.ts';
 import { BATCH, Layout, POLL_BYTES, placeOf } from './layout.ts';
 import { type Beginning, Bell, type FromThread, type Outcome, Rung, type ToThread } from './messages.ts';
 import type { Native, NativeArena, NativeCall } from './native.ts';
-import { TunGone, TunQueue } from './tun-queue.ts';
+import { OffloadLink } from './offload-link.ts';
+import { FLOWS } from './segments-together.ts';
+import { TunDescriptor, TunGone } from './tun-descriptor.ts';
+import { startOffload } from './virtio-header.ts';
 
 const NEWS_MS = 1000;
 const POLLIN = 1;
@@ -36,7 +40,9 @@ export class PacketLoop {
   readonly #polled: number;
   readonly #leavingPlaces: number;
   readonly #take: TakeDatagram;
-  #tun: readonly TunQueue[];
+  readonly #depart: (at: number, length: number) => void;
+  readonly #places: LeavingPlaces;
+  #links: readonly InnerLink[];
   #waitingFor: number;
   #leaving = 0;
   #newsAt: number;
@@ -52,12 +58,19 @@ export class PacketLoop {
     this.#leavingPlaces = layout.takePlaces();
     this.#polled = layout.take((1 + tun.length + sockets.length) * POLL_BYTES);
     const scratch = layout.take(SCRATCH_BYTES);
+    const linkPlaces = layout.takePlaces(1 + FLOWS);
     const arena = native.allocate(layout.size);
     this.#arena = arena;
     this.#poll = native.func('int poll(uintptr_t fds, unsigned long count, int timeout)');
     this.#read = native.func('intptr_t read(int fd, uintptr_t into, size_t length)');
     this.#sockets = new EspSockets(native, arena, places, sockets);
-    this.#tun = tun.map((fd) => new TunQueue(native, arena, fd));
+    this.#links = tun.map((fd) => {
+      const descriptor = new TunDescriptor(native, arena, fd);
+      if (!startOffload(native, arena, fd, scratch)) return new PlainLink(descriptor);
+      const [reading = 0, ...growing] = Array.from({ length: 1 + FLOWS }, (_, index) => placeOf(linkPlaces, index));
+      return new OffloadLink(descriptor, arena, reading, growing);
+    });
+    const [first] = this.#links;
     this.#waitingFor = this.#preparePoll(sockets.map(({ fd }) => fd));
     this.#engine = new EspEngine({
       ...settings,
@@ -67,10 +80,12 @@ export class PacketLoop {
         this.#sockets.send(at, length, path);
         if (++this.#leaving === BATCH) this.#flush();
       },
-      deliver: this.#tun.length === 0 ? undefined : (at, length) => this.#tun[0]?.write(at, length),
+      deliver: first && ((at, length) => first.deliver(at, length)),
       room: () => placeOf(this.#leavingPlaces, this.#leaving),
     });
     this.#take = (at, length, origin) => void this.#engine.receive(at, length, origin);
+    this.#places = { next: () => placeOf(this.#leavingPlaces, this.#leaving) };
+    this.#depart = (at, length) => void this.#engine.transmit(at, length);
     this.#newsAt = performance.now() + NEWS_MS;
   }
 
@@ -87,6 +102,7 @@ export class PacketLoop {
 
   #arrivals(): number {
     const datagrams = this.#sockets.receive(this.#take);
+    for (const link of this.#links) link.flush();
     this.#flush();
     return datagrams;
   }
@@ -95,24 +111,12 @@ export class PacketLoop {
   #departures(): number {
     let packets = 0;
     try {
-      for (const queue of this.#tun) packets += this.#depart(queue);
+      for (const link of this.#links) packets += link.depart(this.#places, this.#depart);
     } catch (error) {
       if (!(error instanceof TunGone)) throw error;
       this.#loseTun(error);
     }
     this.#flush();
-    return packets;
-  }
-
-  #depart(queue: TunQueue): number {
-    let packets = 0;
-    while (packets < BATCH) {
-      const at = placeOf(this.#leavingPlaces, this.#leaving);
-      const length = queue.read(at);
-      if (length === 0) break;
-      this.#engine.transmit(at, length);
-      packets++;
-    }
     return packets;
   }
 
@@ -123,15 +127,15 @@ export class PacketLoop {
   }
 
   #loseTun({ message }: TunGone): void {
-    for (let index = 0; index < this.#tun.length; index++)
+    for (let index = 0; index < this.#links.length; index++)
       this.#arena.view.setInt32(this.#polled + (1 + index) * POLL_BYTES, -1, true);
-    this.#tun = [];
+    this.#links = [];
     this.#say({ type: 'tun-gone', reason: message });
   }
 
   /** struct pollfd: descriptor (4), events (2), what happened (2). Answers how many there are. */
   #preparePoll(sockets: readonly number[]): number {
-    const fds = [this.#wakeup, ...this.#tun.map(({ fd }) => fd), ...sockets];
+    const fds = [this.#wakeup, ...this.#links.map(({ fd }) => fd), ...sockets];
     for (const [index, fd] of fds.entries()) {
       this.#arena.view.setInt32(this.#polled + index * POLL_BYTES, fd, true);
       this.#arena.view.setInt16(this.#polled + index * POLL_BYTES + 4, POLLIN, true);

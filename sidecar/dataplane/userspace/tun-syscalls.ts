@@ -20,8 +20,11 @@ export interface TunSyscalls {
   errno(): string;
 }
 
-/** `multi-queue`: several descriptors, in several threads or processes, carry the packets of one interface (IFF_MULTI_QUEUE). */
-export type TunKind = 'single-queue' | 'multi-queue';
+/**
+ * `multi-queue`: several descriptors, in several threads or processes, carry the packets of one interface (IFF_MULTI_QUEUE).
+ * `offload`: that, and a header before each packet (IFF_VNET_HDR), so that whoever reads it may be given many segments as one; for the thread for ESP.
+ */
+export type TunKind = 'single-queue' | 'multi-queue' | 'offload';
 
 const TUNSETIFF = 0x4004_54ca;
 const TUNSETQUEUE = 0x4004_54d9;
@@ -30,7 +33,12 @@ const IFF_TUN = 0x0001;
 const IFF_MULTI_QUEUE = 0x0100;
 const IFF_DETACH_QUEUE = 0x0400;
 const IFF_NO_PI = 0x1000;
-const KINDS = { 'single-queue': IFF_TUN | IFF_NO_PI, 'multi-queue': IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE } as const;
+const IFF_VNET_HDR = 0x4000;
+const KINDS = {
+  'single-queue': IFF_TUN | IFF_NO_PI,
+  'multi-queue': IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE,
+  offload: IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | IFF_VNET_HDR,
+} as const;
 const IFREQ_SIZE = 40;
 const IFREQ_FLAGS_AT = 16;
 const EFD_NONBLOCK = 0o4000;
@@ -66,7 +74,7 @@ export async function loadTunSyscalls(): Promise<TunSyscalls> {
   };
 }
 
-/** struct ifreq. Neither packet information nor virtio headers (IFF_VNET_HDR) come before a packet. */
+/** struct ifreq. No packet information comes before a packet. */
 function interfaceRequest(name: string, flags: number): Bytes {
   const request = new Uint8Array(IFREQ_SIZE);
   new TextEncoder().encodeInto(name, request.subarray(0, IFREQ_FLAGS_AT - 1));

@@ -19,7 +19,7 @@ describe('ciphers in place', { skip: native === undefined && 'no koffi here' }, 
       const { keyOut } = ends(SPI, { suite }).client;
       const arena = native?.allocate(SCRATCH_BYTES + 4096) ?? assert.fail();
       const where = { bytes: arena.bytes.subarray(SCRATCH_BYTES), view: new DataView(arena.bytes.buffer, SCRATCH_BYTES) };
-      const shifted = { ...where, base: arena.base + SCRATCH_BYTES };
+      const shifted = { ...where, base: arena.base + SCRATCH_BYTES, words: new Int32Array(arena.bytes.buffer, SCRATCH_BYTES) };
       const ours = new EspInPlace(inPlaceCiphers(native ?? assert.fail(), shifted, 3072, crypto, others), suite, keyOut, where);
       const theirs = new EspInPlace(ciphers, suite, keyOut);
       fc.assert(

@@ -1,8 +1,7 @@
-/** Inner packets from and to one queue of a TUN device. */
-import { LONGEST } from './layout.ts';
+/** One queue of a TUN device, as system calls have it. */
 import type { Native, NativeArena, NativeCall } from './native.ts';
 
-export class TunQueue {
+export class TunDescriptor {
   readonly fd: number;
   readonly #native: Native;
   readonly #arena: NativeArena;
@@ -17,9 +16,9 @@ export class TunQueue {
     this.#write = native.func('intptr_t write(int fd, uintptr_t from, size_t length)');
   }
 
-  /** The length of the packet that is now at `at`; 0: there is none. @throws TunGone */
-  read(at: number): number {
-    const length = this.#read(this.fd, this.#arena.base + at, LONGEST);
+  /** How many bytes are now at `at`; 0: there is nothing to read. @throws TunGone */
+  read(at: number, most: number): number {
+    const length = this.#read(this.fd, this.#arena.base + at, most);
     if (length > 0) return length;
     const reason = length < 0 ? this.#native.errno() : 'EOF';
     if (reason === 'EAGAIN' || reason === 'EINTR') return 0;

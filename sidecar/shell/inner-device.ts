@@ -11,7 +11,7 @@ export type OpenDevice = () => Promise<number>;
 export const madeHere =
   (device: TunInterface): OpenDevice =>
   async () => {
-    const descriptor = openQueue(await loadTunSyscalls(), device.name, 'single-queue');
+    const descriptor = openQueue(await loadTunSyscalls(), device.name, 'offload');
     try {
       await configureInterface(device);
     } catch (error) {

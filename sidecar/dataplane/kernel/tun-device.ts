@@ -35,7 +35,7 @@ export class TunDevice {
     this.#name = name;
     this.#syscalls = syscalls;
     this.#device = device;
-    this.#kept = openQueue(syscalls, name, 'multi-queue', device);
+    this.#kept = openQueue(syscalls, name, 'offload', device);
   }
 
   /** Takes over a device that an agent before this one has left to a sidecar. `device`: default /dev/net/tun. @throws Error that names the remedy. */
@@ -77,7 +77,7 @@ export class TunDevice {
       throw new RangeError(`a TUN device has 1 to ${MOST_QUEUES} queues, not ${count}`);
     const descriptors: number[] = [];
     try {
-      for (let n = 0; n < count; n++) descriptors.push(openQueue(this.#syscalls, this.#name, 'multi-queue', this.#device));
+      for (let n = 0; n < count; n++) descriptors.push(openQueue(this.#syscalls, this.#name, 'offload', this.#device));
       return descriptors;
     } catch (error) {
       descriptors.forEach(closeSync);

@@ -9,6 +9,8 @@ export interface TunSyscalls {
   detachQueue(fd: number): number;
   /** Below 0: the interface of this descriptor is gone (TUNGETIFF). */
   present(fd: number): number;
+  /** Bytes that stand before each packet (IFF_VNET_HDR), all zero for one that is what it is; the kernel leaves none together from now on (TUNSETOFFLOAD). */
+  headerOf(fd: number): number;
   read(fd: number, into: Bytes): number;
   write(fd: number, bytes: Bytes): number;
   /** A descriptor that becomes readable by `wake`. */
@@ -29,6 +31,7 @@ export type TunKind = 'single-queue' | 'multi-queue' | 'offload';
 const TUNSETIFF = 0x4004_54ca;
 const TUNSETQUEUE = 0x4004_54d9;
 const TUNGETIFF = 0x8004_54d2;
+const TUNSETOFFLOAD = 0x4004_54d0;
 const IFF_TUN = 0x0001;
 const IFF_MULTI_QUEUE = 0x0100;
 const IFF_DETACH_QUEUE = 0x0400;
@@ -39,6 +42,8 @@ const KINDS = {
   'multi-queue': IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE,
   offload: IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | IFF_VNET_HDR,
 } as const;
+/** struct virtio_net_hdr, the length that it has unless somebody asks for another. */
+const VIRTIO_HEADER = 10;
 const IFREQ_SIZE = 40;
 const IFREQ_FLAGS_AT = 16;
 const EFD_NONBLOCK = 0o4000;
@@ -61,6 +66,14 @@ export async function loadTunSyscalls(): Promise<TunSyscalls> {
     attach: (fd, name, kind = 'single-queue') => ioctl(fd, TUNSETIFF, 'void *', interfaceRequest(name, KINDS[kind])),
     detachQueue: (fd) => ioctl(fd, TUNSETQUEUE, 'void *', interfaceRequest('', IFF_DETACH_QUEUE)),
     present: (fd) => ioctl(fd, TUNGETIFF, 'void *', interfaceRequest('', 0)),
+    headerOf(fd) {
+      const request = interfaceRequest('', 0);
+      if (ioctl(fd, TUNGETIFF, 'void *', request) < 0) return 0;
+      const flags = new DataView(request.buffer).getUint16(IFREQ_FLAGS_AT, true);
+      if ((flags & IFF_VNET_HDR) === 0) return 0;
+      ioctl(fd, TUNSETOFFLOAD, 'unsigned long', 0);
+      return VIRTIO_HEADER;
+    },
     read: (fd, into) => read(fd, into, into.length),
     write: (fd, bytes) => write(fd, bytes, bytes.length),
     eventfd: () => eventfd(0, EFD_NONBLOCK),

@@ -1,6 +1,6 @@
 /** A TUN device of Linux: inner packets come from it and go to it as they come from and go to any interface. */
 import { closeSync } from 'node:fs';
-import type { Bytes } from '../../ike/wire/bytes.ts';
+import { type Bytes, concat } from '../../ike/wire/bytes.ts';
 import { configureInterface, type TunInterface } from './tun-interface.ts';
 import { openQueue } from './tun-queue.ts';
 import { loadTunSyscalls, type TunSyscalls } from './tun-syscalls.ts';
@@ -39,7 +39,9 @@ export class Tun {
   readonly #wakeup: number;
   readonly #syscalls: TunSyscalls;
   readonly #options: TunOptions;
-  readonly #buffer = new Uint8Array(LONGEST_PACKET);
+  /** Bytes before each packet. */
+  readonly #header: number;
+  readonly #buffer: Bytes;
   readonly #closed = Promise.withResolvers<void>();
   #closing = false;
 
@@ -47,13 +49,17 @@ export class Tun {
     this.#fd = fd;
     this.#syscalls = syscalls;
     this.#options = options;
+    this.#header = syscalls.headerOf(fd);
+    this.#buffer = new Uint8Array(this.#header + LONGEST_PACKET);
     this.#wakeup = syscalls.eventfd();
     this.#wait();
   }
 
   /** Hands an inner packet to the kernel. False: it did not take it (no room, not an IP packet, interface down). */
   write(inner: Bytes): boolean {
-    return !this.#closing && this.#syscalls.write(this.#fd, inner) === inner.length;
+    if (this.#closing) return false;
+    const bytes = this.#header === 0 ? inner : concat(new Uint8Array(this.#header), inner);
+    return this.#syscalls.write(this.#fd, bytes) === bytes.length;
   }
 
   /** Done when the descriptors are closed and the interface is gone. */
@@ -79,7 +85,7 @@ export class Tun {
         this.#pause(this.#syscalls.errno());
         return;
       }
-      this.#options.receive(this.#buffer.slice(0, length));
+      if (length > this.#header) this.#options.receive(this.#buffer.slice(this.#header, length));
     }
     this.#finish();
   }

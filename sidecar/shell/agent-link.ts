@@ -34,6 +34,8 @@ export class AgentLink {
   /** Why no agent is there. */
   #away: string | undefined;
   #health: readonly Problem[] = [];
+  /** What stands in the log already. */
+  #told: ReadonlySet<string> = new Set();
   #user: AgentUser | undefined;
   #welcomes = 0;
 
@@ -98,13 +100,13 @@ export class AgentLink {
     this.#options.changed();
   }
 
-  /** What is said already is not logged again. */
+  /** What is said already is not logged again, not by the next agent either. */
   #heard(problems: readonly Problem[]): void {
     const { log } = this.#options;
-    const known = new Set(this.#health.map(({ text }) => text));
     for (const { severity, text } of problems)
-      if (!known.has(text)) log[severity === 'blocking' ? 'error' : 'warn']({ problem: text }, 'the agent has a problem');
-    if (problems.length === 0 && this.#health.length > 0) log.info('the agent has no problem any more');
+      if (!this.#told.has(text)) log[severity === 'blocking' ? 'error' : 'warn']({ problem: text }, 'the agent has a problem');
+    if (problems.length === 0 && this.#told.size > 0) log.info('the agent has no problem any more');
+    this.#told = new Set(problems.map(({ text }) => text));
     this.#health = problems;
     this.#options.changed();
   }

@@ -60,6 +60,8 @@ describe('the link to the agent', () => {
     agent.handlers.health([blocking]);
     agent.handlers.welcome(welcome);
     assert.deepEqual([link.problems(), changes()], [[], 6]);
+    agent.handlers.health([blocking]);
+    assert.equal(agent.lines.length, 4);
   });
 
   it('lets whoever uses the agent hear of it, also of one that is there already', () => {

@@ -9,8 +9,8 @@ import type { DataplaneConfig } from '../../contract/dataplane-config.ts';
 import { IP, ipJson, run } from '../program.ts';
 import { FAMILIES, type Family, innerNetwork } from './inner-network.ts';
 
-/** By this `ip route show proto 187` shows the routes that are ours (rtnetlink: above 4 it is for whoever configures). */
-const PROTOCOL = '187';
+/** By this `ip route show proto 205` shows the routes that are ours. linux/rtnetlink.h gives that number to no routing daemon. */
+const PROTOCOL = '205';
 
 export interface InnerPath {
   readonly interface: string;

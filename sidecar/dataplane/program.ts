@@ -15,6 +15,9 @@ export interface Program {
 export const IP: Program = { name: 'ip', package: 'iproute2' };
 export const NFT: Program = { name: 'nft', package: 'nftables' };
 
+/** Where a program finds its input that opens files by name; not every system has /dev/stdin. */
+export const INPUT_FILE = '/proc/self/fd/0';
+
 /** Longer than any of these takes; what hangs must not hold up what waits behind it. */
 const LONGEST_MS = 20_000;
 

@@ -220,7 +220,7 @@ describe('the table of the packet filter', () => {
 
   it('remains as it was when a new one is refused', async () => {
     const rules = nft('list', 'table', 'inet', 'rekindle');
-    await assert.rejects(apply({ interfaces: ['a-name-that-is-far-too-long'] }), /nft --json --file -: .*/);
+    await assert.rejects(apply({ interfaces: ['a-name-that-is-far-too-long'] }), /nft --json --file \S+: .*/);
     assert.equal(nft('list', 'table', 'inet', 'rekindle'), rules);
   });
 

@@ -1,5 +1,5 @@
 /** Which parts of nftables a kernel lacks: the answer of `nft` to a whole ruleset does not say. */
-import { NFT, ProgramError, run } from '../program.ts';
+import { INPUT_FILE, NFT, ProgramError, run } from '../program.ts';
 import * as nft from './nft-json.ts';
 
 const NAME = 'rekindle-needs';
@@ -37,7 +37,7 @@ export async function missingNeeds(): Promise<string[]> {
 
 async function works(commands: readonly nft.Command[]): Promise<boolean> {
   try {
-    await run(NFT, ['--json', '--check', '--file', '-'], JSON.stringify({ nftables: commands }));
+    await run(NFT, ['--json', '--check', '--file', INPUT_FILE], JSON.stringify({ nftables: commands }));
     return true;
   } catch (error) {
     if (error instanceof ProgramError) return false;

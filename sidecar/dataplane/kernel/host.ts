@@ -1,6 +1,6 @@
 /** The host of an agent: packet filter, inner addresses, TUN device, and what it finds wrong. Everything but XFRM. */
 import type { DataplaneConfig } from '../../contract/dataplane-config.ts';
-import { findEgress, innerMtu, interfaceNames } from './egress.ts';
+import { type Egress, findEgress, innerMtu, interfaceNames } from './egress.ts';
 import { sysctls } from './forwarding.ts';
 import { checkHost } from './host-checks.ts';
 import { InnerAddresses } from './inner-addresses.ts';
@@ -15,8 +15,7 @@ export function createHost(): Host {
   let tun: TunDevice | undefined;
   const mtuOf = async (config: DataplaneConfig): Promise<number> => innerMtu(config, await findEgress(config));
 
-  async function follow(config: DataplaneConfig, dataplane: 'kernel' | 'userspace'): Promise<void> {
-    const egress = await findEgress(config);
+  async function follow(config: DataplaneConfig, dataplane: 'kernel' | 'userspace', egress: Egress | undefined): Promise<void> {
     const mtu = innerMtu(config, egress);
     if (dataplane === 'kernel') await addresses.follow(config, egress && { interface: egress.name, mtu });
     else if (tun?.present && tun.name === config.tun) await tun.configure(tunInterface(config, mtu));
@@ -29,8 +28,9 @@ export function createHost(): Host {
     },
     // The filter first: nothing has a way that it does not watch.
     async applyPacketFilter(config, dataplane) {
-      await filter.apply(config, { dataplane, mtu: await mtuOf(config) });
-      await follow(config, dataplane);
+      const egress = await findEgress(config);
+      await filter.apply(config, { dataplane, mtu: innerMtu(config, egress) });
+      await follow(config, dataplane, egress);
     },
     async removePacketFilter() {
       await addresses.close();

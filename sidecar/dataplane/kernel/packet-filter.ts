@@ -1,7 +1,7 @@
 /** Our nftables table at work: replaced as a whole, put back when something else removed it, its counters read. By `nft` of nftables. */
 import type { Problem } from '../../contract/agent-protocol.ts';
 import type { DataplaneConfig } from '../../contract/dataplane-config.ts';
-import { NFT, ProgramError, run } from '../program.ts';
+import { INPUT_FILE, NFT, ProgramError, run } from '../program.ts';
 import { missingNeeds } from './filter-needs.ts';
 import type { Command } from './nft-json.ts';
 import { nextGeneration, type PresentTable, removal, replacement } from './replacement.ts';
@@ -96,7 +96,7 @@ const sum = (count: (reason: FilterDrop) => number): FilterDrops =>
 
 async function submit(commands: readonly Command[]): Promise<void> {
   try {
-    await run(NFT, ['--json', '--file', '-'], JSON.stringify({ nftables: commands }));
+    await run(NFT, ['--json', '--file', INPUT_FILE], JSON.stringify({ nftables: commands }));
   } catch (error) {
     throw new Error(await explained(error), { cause: error });
   }

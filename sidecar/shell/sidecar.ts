@@ -32,6 +32,7 @@ export class Sidecar {
   readonly #bugs = new RateLimit(20, 10_000);
   readonly #incarnation = pooledRandom()(16);
   readonly #readiness = new Readiness();
+  #saidReady = false;
   readonly #metrics: GatewayMetrics;
   readonly #siblings: SiblingPods;
   readonly #files: PolicyFiles;
@@ -49,8 +50,8 @@ export class Sidecar {
     this.#log = log;
     this.#siblings = new SiblingPods(options.ordinal);
     this.#metrics = new GatewayMetrics(options.version, () => this.#state());
-    this.#readiness.set('files', 'the files are not loaded yet');
-    this.#readiness.set('serving', 'the ports are not open yet');
+    this.#hinder('files', 'the files are not loaded yet');
+    this.#hinder('serving', 'the ports are not open yet');
     this.#agent =
       options.agent === undefined
         ? undefined
@@ -59,7 +60,7 @@ export class Sidecar {
             changed: () => (this.#serving ? this.#serving.changed() : this.#heedDataplane()),
           });
     this.#heedDataplane();
-    this.#readiness.set('siblings', 'the sibling pods were not asked for their key ring yet');
+    this.#hinder('siblings', 'the sibling pods were not asked for their key ring yet');
     this.#files = new PolicyFiles(options.paths, log, {
       changed: (inForce) => this.#configure(inForce),
       looked: (role, outcome) => {
@@ -130,7 +131,7 @@ export class Sidecar {
       },
     });
     this.#began = config;
-    this.#readiness.set('serving', undefined);
+    this.#hinder('serving', undefined);
     const { inForce } = this.#files;
     if (inForce) this.#configure(inForce);
   }
@@ -157,11 +158,22 @@ export class Sidecar {
       const ahead = this.#policy ? await this.#siblings.ahead(this.#policy.ring) : [];
       if (this.#closing) return;
       if (ahead.length === 0 || this.#clock() >= giveUpAt) break;
-      this.#readiness.set('siblings', `sibling pods have a later key ring: ${ahead.join(', ')}; ours will be updated soon`);
+      this.#hinder('siblings', `sibling pods have a later key ring: ${ahead.join(', ')}; ours will be updated soon`);
       await new Promise((resolve) => setTimeout(resolve, CATCH_UP_MS));
     }
-    this.#readiness.set('siblings', undefined);
-    if (this.#readiness.ready) this.#log.info('ready');
+    this.#hinder('siblings', undefined);
+  }
+
+  /** Whichever reason is the last one to go: the log says when this pod begins to serve, and when it does no more. */
+  #hinder(name: string, reason: string | undefined): void {
+    this.#readiness.set(name, reason);
+    const { ready } = this.#readiness;
+    if (ready === this.#saidReady) return;
+    // The first reasons come before anything could be ready.
+    if (ready && !this.#policy) return;
+    this.#saidReady = ready;
+    if (ready) this.#log.info('ready');
+    else this.#log.warn({ reasons: this.#readiness.reasons() }, 'not ready');
   }
 
   #problems(): readonly Problem[] {
@@ -170,12 +182,12 @@ export class Sidecar {
 
   #heedDataplane(): void {
     const blocking = this.#problems().filter(({ severity }) => severity === 'blocking');
-    this.#readiness.set('dataplane', blocking.map(({ text }) => text).join('; ') || undefined);
+    this.#hinder('dataplane', blocking.map(({ text }) => text).join('; ') || undefined);
   }
 
   #sayWhatIsMissing(): void {
     const missing = this.#files.missing();
-    this.#readiness.set(
+    this.#hinder(
       'files',
       missing.length === 0 && this.#files.inForce ? undefined : missing.join('; ') || 'the files are not loaded yet',
     );

@@ -30,8 +30,8 @@ export interface LoopPorts {
 
 /** How soon the core learns what the data plane saw. */
 const REPORT_MS = 1_000;
-/** A data plane that has not carried out an order by then may never do so, and peers wait for their answers. */
-const ORDER_MS = 2_000;
+/** A data plane that has not carried out an order by then may never do so, and peers wait for their answers; less than they do, more than a throttled node pauses. */
+const ORDER_MS = 10_000;
 /** A sibling waits for its answer no longer than half a second. */
 const SETTLE_MS = 200;
 /** Each can mean messages to its peer; datagrams get their turn in between. */

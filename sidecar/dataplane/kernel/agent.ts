@@ -96,7 +96,6 @@ export class Agent {
     this.#socket = await listenAt({ path, mode, accept: (socket) => service.accept(socket) });
     this.#service = service;
     this.#parts.log.info({ socket: path }, 'waiting for the sidecar');
-    this.#parts.readiness.set('config', undefined);
     this.#checks = setInterval(() => this.#next(() => this.#check()), this.#parts.checkMs ?? CHECK_MS);
   }
 
@@ -106,6 +105,7 @@ export class Agent {
     const problems = await this.#service.check(more);
     const blocking = problems.filter(({ severity }) => severity === 'blocking').map(({ text }) => text);
     this.#parts.readiness.set('dataplane', blocking.length > 0 ? blocking.join('\n') : undefined);
+    this.#parts.readiness.set('config', undefined);
   }
 }
 

@@ -348,7 +348,7 @@ describe('the agent', { timeout: 30_000 }, () => {
     assert.deepEqual([(await ask('/healthz')).status, (await ask('/readyz')).status], [200, 503]);
     await start();
     const other = sidecar();
-    await eventually('synced', () => kernel.told.includes('reconcile'));
+    await eventually('synced', () => kernel.told.includes('reconcile') && readiness.ready);
     await other.connection.request([install(0x1000)]);
     assert.equal((await ask('/readyz')).status, 200);
     const { body } = await ask('/metrics');

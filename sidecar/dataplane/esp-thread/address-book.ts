@@ -2,7 +2,7 @@
 import { formatAddress, parseAddress } from '../../ike/ip-address.ts';
 import type { Path } from '../dataplane.ts';
 import type { Origin } from '../userspace/installed-child.ts';
-import { NAME_BYTES, NAMES } from './layout.ts';
+import { LONGEST, NAME_BYTES, NAMES } from './layout.ts';
 import type { NativeArena } from './native.ts';
 
 const AF_INET = 2;
@@ -14,6 +14,7 @@ export class AddressBook {
   readonly #arena: NativeArena;
   readonly #at: number;
   readonly #known = new Map<string, number>();
+  readonly #together = new Int32Array(NAMES).fill(LONGEST);
 
   /** `at`: NAMES times NAME_BYTES of the arena. */
   constructor(arena: NativeArena, at: number) {
@@ -28,11 +29,21 @@ export class AddressBook {
   /** Forgets all; nothing may be about to be sent to any of them. */
   clear(): void {
     this.#known.clear();
+    this.#together.fill(LONGEST);
   }
 
   /** Where the socket address of an endpoint stands; undefined for one that nothing can be sent to. */
   find(endpoint: string): number | undefined {
     return this.#known.get(endpoint) ?? this.#add(endpoint);
+  }
+
+  /** Packets up to this long leave together for the endpoint whose name stands there: its path may be narrower than others. */
+  longestTogether(name: number): number {
+    return this.#together[(name - this.#at) / NAME_BYTES] ?? 0;
+  }
+
+  limitTogether(name: number, longest: number): void {
+    this.#together[(name - this.#at) / NAME_BYTES] = longest;
   }
 
   #add(endpoint: string): number | undefined {

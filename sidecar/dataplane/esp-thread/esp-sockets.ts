@@ -66,7 +66,7 @@ export class EspSockets {
     const fail = (code: string, datagrams: number): void => this.fail(code, datagrams);
     this.#sockets = sockets.map((socket, index) => {
       const row = places.rows[index] ?? { arriving: 0, leaving: 0 };
-      return new Socket(native, arena, socket, { packets: places.packets, ...row }, fail);
+      return new Socket(native, arena, socket, { packets: places.packets, ...row }, this.#book, fail);
     });
   }
 
@@ -145,18 +145,19 @@ class Socket {
   readonly #counts = new Int32Array(BATCH);
   readonly #names = new Int32Array(BATCH);
   readonly #open = new Uint8Array(BATCH);
+  readonly #book: AddressBook;
   #headers = 0;
-  /** Packets up to this long leave together. */
-  #longestTogether = LONGEST;
 
   constructor(
     native: Native,
     arena: NativeArena,
     { fd, local }: EspSocket,
     places: { readonly packets: number; readonly arriving: number; readonly leaving: number },
+    book: AddressBook,
     fail: (code: string, datagrams: number) => void,
   ) {
     this.local = local;
+    this.#book = book;
     this.#fd = fd;
     this.#native = native;
     this.#arena = arena;
@@ -229,7 +230,7 @@ class Socket {
       const fits =
         this.#open[index] === 1 &&
         length <= (this.#segments[index] ?? 0) &&
-        (this.#segments[index] ?? 0) <= this.#longestTogether &&
+        (this.#segments[index] ?? 0) <= this.#book.longestTogether(name) &&
         (this.#totals[index] ?? 0) + length <= MOST_TOGETHER;
       if (fits) return index;
       break;
@@ -269,7 +270,7 @@ class Socket {
       this.#fail(code, count);
       return;
     }
-    this.#longestTogether = (this.#segments[index] ?? 1) - 1;
+    this.#book.limitTogether(this.#names[index] ?? 0, (this.#segments[index] ?? 1) - 1);
     this.#sendApart(index, count);
   }
 

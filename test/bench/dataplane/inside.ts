@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { must } from '../../interop/lab/machine.ts';
 import type { RootName } from '../../interop/lab/roots.ts';
 import { PATH } from '../../interop/lab/tools.ts';
+import { measureChildren } from './children.ts';
 import { type Measured, measureAll } from './measurement.ts';
 import { measurePrimitives } from './primitives.ts';
 import { report } from './report.ts';
@@ -26,8 +27,10 @@ process.on('disconnect', () => process.exit(EXIT_INTERRUPTED));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(EXIT_INTERRUPTED));
 
 try {
+  await must('ip', ['link', 'set', 'lo', 'up']);
   const primitives = order.only.includes('primitives') ? await measurePrimitives(order.runs) : [];
-  process.stdout.write(report(order, await throughTunnels(order), primitives));
+  const children = order.only.includes('children') ? await measureChildren(order.runs) : [];
+  process.stdout.write(report(order, await throughTunnels(order), primitives, children));
   process.exit(0);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
@@ -38,7 +41,6 @@ async function throughTunnels({ only, roots, folder, runs, seconds }: Order): Pr
   // Names of network namespaces and of the peers' roots are nobody else's.
   execFileSync('mount', ['-t', 'tmpfs', 'bench', '/run'], { env: { PATH } });
   mkdirSync('/run/netns');
-  await must('ip', ['link', 'set', 'lo', 'up']);
   const open: Tunnel[] = [];
   for (const name of only)
     if (name in tunnels) open.push(await tunnels[name as keyof typeof tunnels]({ roots: new Map(roots), folder }));

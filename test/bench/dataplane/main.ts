@@ -3,7 +3,7 @@
  *
  *     npm run bench:dataplane -- [--runs N] [--seconds N] [--only NAME …]
  *
- * NAME: rekindle, strongswan, primitives. Here roots and tools are prepared; the rest runs in namespaces that take all with them when they end.
+ * NAME: rekindle, strongswan, primitives, children. Here roots and tools are prepared; the rest runs in namespaces that take all with them when they end.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ const EXIT_FAILED = 1;
 const EXIT_KILLED = 143;
 const INSIDE = join(import.meta.dirname, 'inside.ts');
 const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
-const NAMES = ['rekindle', 'strongswan', 'primitives'];
+const NAMES = ['rekindle', 'strongswan', 'primitives', 'children'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

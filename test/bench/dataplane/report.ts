@@ -1,6 +1,7 @@
 /** Figures as text. */
 import { cpus } from 'node:os';
 import { medianOf, type Row, tableOf } from '../table.ts';
+import type { ChildRate } from './children.ts';
 import type { Order } from './inside.ts';
 import { loadOfMachine, type Measured, type Run } from './measurement.ts';
 import type { Primitive } from './primitives.ts';
@@ -9,10 +10,16 @@ const ours = 'rekindle';
 /** Of an inner packet of 1400 bytes what is the stream's: without the headers of IPv4 and TCP and its timestamps. */
 const SEGMENT = 1348;
 
-export function report(order: Order, measured: readonly Measured[], primitives: readonly Primitive[]): string {
+export function report(
+  order: Order,
+  measured: readonly Measured[],
+  primitives: readonly Primitive[],
+  rates: readonly ChildRate[],
+): string {
   const tables = [
     measured.length > 0 ? tableOf(measured.map(figures)) : '',
     primitives.length > 0 ? tableOf(primitives.map(perPacket)) : '',
+    rates.length > 0 ? tableOf(rates.map(perChild)) : '',
   ];
   return `${[head(order), ...tables, ratios(measured)].join('\n')}\n`;
 }
@@ -58,6 +65,12 @@ function perPacket({ name, ns, bytes }: Primitive): Row {
     'Gbit/s': ((bytes * 8) / median).toFixed(1),
   };
 }
+
+const perChild = ({ what, perSecond }: ChildRate): Row => ({
+  'children in user space': what,
+  'per second': number(medianOf(perSecond)),
+  'least to most': `${number(Math.min(...perSecond))}–${number(Math.max(...perSecond))}`,
+});
 
 /** Of each run, so that what slowed both down is in neither. */
 function ratios(measured: readonly Measured[]): string {

@@ -194,6 +194,20 @@ describe('sidecar and agent', { timeout: 30_000 }, () => {
     ]);
   });
 
+  it('report nothing of a child before the sidecar has named it', async () => {
+    const kernel = new FakeKernel();
+    const gate = Promise.withResolvers<void>();
+    kernel.hold = gate.promise;
+    const [one, other] = [await agent({ kernel }), sidecar(0x1000)];
+    await eventually('named', () => kernel.told.includes('reconcile 1000'));
+    one.server.reports([{ report: 'expiring', spiIn: 0x1000 }]);
+    one.server.health([{ severity: 'warning', text: 'later' }]);
+    await eventually('health', () => other.health.length === 2);
+    assert.deepEqual(other.reports, []);
+    gate.resolve();
+    await eventually('reports', () => other.reports.length === 1);
+  });
+
   it('let a sidecar that was started again take the place of the one before', async () => {
     const { one, other } = await both();
     const again = sidecar(0x2000);

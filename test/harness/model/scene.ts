@@ -11,7 +11,7 @@ import { checkNodes, checkPeace, isCalm } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { checkIvs, Packets } from './nonces.ts';
 import { Operator } from './operator.ts';
-import type { Action, Schedule, Want } from './schedule.ts';
+import type { Action, Schedule, Side, Want } from './schedule.ts';
 import { connectionTerms, gatewayConfig } from './settings.ts';
 import { Subscriber } from './subscriber.ts';
 import { Transcript } from './transcript.ts';
@@ -52,6 +52,8 @@ class Scene {
     rebind: ({ client }) => this.#person(client).rebind(),
     want: (action) => this.#want(this.#person(action.client), action),
     traffic: ({ client }) => this.#traffic(this.#person(client)),
+    lose: (action) => this.#lose(this.#person(action.client), action.side),
+    carry: ({ pod, available }) => this.#withPod(pod, (one) => this.world.do(one, { type: 'dataplane', available })),
     kill: ({ pod }) => this.#withPod(pod, (one) => this.world.kill(one)),
     restart: ({ pod }) => this.#restart(pod % this.#pods),
     'shut down': ({ pod, tell }) => this.#withPod(pod, (one) => this.world.do(one, { type: 'shutdown', tell })),
@@ -100,6 +102,7 @@ class Scene {
     this.world.forgetFlows();
     if (this.world.pods().length === 0) this.#start(0);
     this.operator.loadAll();
+    for (const pod of this.world.pods()) this.world.do(pod, { type: 'dataplane', available: true });
     this.world.run(SETTLE_MS);
     this.#calmDown();
     checkPeace(this.world);
@@ -230,6 +233,15 @@ class Scene {
     this.world.do(node, { type: 'report', report: { report: 'alive', spiIn } });
     if (below(this.#random, 3) === 0)
       this.world.do(node, { type: 'report', report: { report: 'carried', spiIn, sent, received: 0 } });
+  }
+
+  #lose(person: Subscriber, side: Side): void {
+    const [session] = person.node.sessions();
+    const pod = session && this.#podOf(session.spiR);
+    for (const node of [side === 'gateway' ? undefined : person.node, side === 'client' ? undefined : pod]) {
+      const spiIn = node?.sessions().find(({ spiR }) => spiR === session?.spiR)?.children[0];
+      if (node && spiIn !== undefined) this.world.do(node, { type: 'report', report: { report: 'lost', spiIn } });
+    }
   }
 
   #want(person: Subscriber, { side, want }: Extract<Action, { do: 'want' }>): void {

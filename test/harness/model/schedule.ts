@@ -55,6 +55,10 @@ export type Action =
   | { readonly do: 'want'; readonly client: number; readonly side: Side; readonly want: Want }
   /** Its packets arrive, and are answered. */
   | { readonly do: 'traffic'; readonly client: number }
+  /** The data plane of a side loses a child of its session. */
+  | { readonly do: 'lose'; readonly client: number; readonly side: Side }
+  /** The data plane of a pod goes, or comes back. */
+  | { readonly do: 'carry'; readonly pod: number; readonly available: boolean }
   | { readonly do: 'kill'; readonly pod: number }
   /** Starts a pod that is dead; kills one that lives and starts it with an empty memory. */
   | { readonly do: 'restart'; readonly pod: number }
@@ -92,6 +96,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   often(4, act<Named<'rebind'>>('rebind', { client: number })),
   often(14, act<Named<'want'>>('want', { client: number, side: fc.constantFrom(...SIDES), want: fc.constantFrom(...WANTS) })),
   often(4, act<Named<'traffic'>>('traffic', { client: number })),
+  often(2, act<Named<'lose'>>('lose', { client: number, side: fc.constantFrom(...SIDES) })),
+  often(3, act<Named<'carry'>>('carry', { pod: number, available: fc.boolean() })),
   often(2, act<Named<'kill'>>('kill', { pod: number })),
   often(3, act<Named<'restart'>>('restart', { pod: number })),
   often(1, act<Named<'shut down'>>('shut down', { pod: number, tell: fc.boolean() })),

@@ -4,7 +4,7 @@ import type { Draft } from './conditions.ts';
 import type { GatewayFacts } from './facts.ts';
 import type { Failing, Pod, PodReport } from './plan.ts';
 import { listed } from './ring-report.ts';
-import { sentence } from './sentence.ts';
+import { sentence, sentenceWithRemedy } from './sentence.ts';
 
 type Carrier = Exclude<PodReport['dataplane'], 'none'>;
 type Telling = Pod & { readonly report: PodReport };
@@ -37,8 +37,6 @@ export function dataplaneCondition({ alive, gateway: { spec } }: GatewayFacts): 
 const type = 'DataplaneReady';
 /** Pods whose warnings are repeated. */
 const SHOWN = 2;
-/** An agent says what to do about it. */
-const WITH_REMEDY = 600;
 
 function broken({ name, report }: Telling, asked: GatewayFacts['gateway']['spec']['dataplane']): Draft {
   const [first = '', ...more] = problemsOf(report, 'blocking');
@@ -47,7 +45,7 @@ function broken({ name, report }: Telling, asked: GatewayFacts['gateway']['spec'
   const remedy = lacksEsp ? ' Or set spec.dataplane to auto, which takes user space where the kernel cannot.' : '';
   return {
     ...{ type, status: 'False', reason: lacksEsp ? 'KernelUnavailable' : 'DataplaneDown' },
-    message: `pod ${name} carries no packets: ${sentence(first, WITH_REMEDY)}${others}.${remedy}`,
+    message: `pod ${name} carries no packets: ${sentenceWithRemedy(first)}${others}.${remedy}`,
   };
 }
 

@@ -14,7 +14,7 @@ const [, , side] = process.argv;
 if (side !== 'client' && side !== 'gateway') throw new Error('esp-end.ts client|gateway');
 const other = side === 'client' ? 'gateway' : 'client';
 
-const fd = openQueue(await loadTunSyscalls(), 'bench', process.env['BENCH_TUN'] === 'plain' ? 'multi-queue' : 'offload');
+const fd = openQueue(await loadTunSyscalls(), 'bench', 'offload');
 await configureInterface({ name: 'bench', addresses: [`${INNER[side]}/32`], routes: [`${INNER[other]}/32`], mtu: MTU });
 const udp = await bindUdp({ addresses: [OUTER[side]], ikePort: 500, natPort: 4500, espApart: true });
 const thread = await startEspThread({

@@ -9,50 +9,89 @@ import { probeKernel } from './kernel-probe.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { TunDevice, tunInterface } from './tun-device.ts';
 
+type Mode = 'kernel' | 'userspace';
+
+/** Its calls are carried out one after the other. */
 export function createHost(): Host {
   const filter = new PacketFilter();
-  const addresses = new InnerAddresses();
-  let tun: TunDevice | undefined;
-  const mtuOf = async (config: DataplaneConfig): Promise<number> => innerMtu(config, await findEgress(config));
-
-  async function follow(config: DataplaneConfig, dataplane: 'kernel' | 'userspace', egress: Egress | undefined): Promise<void> {
-    const mtu = innerMtu(config, egress);
-    if (dataplane === 'kernel') await addresses.follow(config, egress && { interface: egress.name, mtu });
-    else if (tun?.present && tun.name === config.tun) await tun.configure(tunInterface(config, mtu));
-  }
-
+  const paths = new InnerPaths();
+  let work: Promise<unknown> = Promise.resolve();
+  const then = <T>(task: () => Promise<T>): Promise<T> => {
+    const done = work.then(task);
+    work = done.catch(() => {});
+    return done;
+  };
   return {
     async probeKernel() {
       const answer = await probeKernel();
       return answer.esp ? 'kernel' : { reason: answer.reason };
     },
     // The filter first: nothing has a way that it does not watch.
-    async applyPacketFilter(config, dataplane) {
-      const egress = await findEgress(config);
-      await filter.apply(config, { dataplane, mtu: innerMtu(config, egress) });
-      await follow(config, dataplane, egress);
-    },
-    async removePacketFilter() {
-      await addresses.close();
-      tun?.close();
-      tun = undefined;
-      await filter.remove();
-    },
-    async checkHost(config, dataplane) {
-      const [egress, interfaces] = await Promise.all([findEgress(config), interfaceNames()]);
-      const problems = await checkHost(config, { dataplane, egress, interfaces }, sysctls());
-      const found = await filter.check();
-      return found ? [found, ...problems] : problems;
-    },
-    innerMtu: mtuOf,
-    async openTunDevice(config, queues) {
-      if (tun && !(tun.present && tun.name === config.tun)) {
-        tun.close();
-        tun = undefined;
-      }
-      tun ??= await TunDevice.open(tunInterface(config, await mtuOf(config)));
-      return tun.queues(queues);
-    },
+    applyPacketFilter: (config, dataplane) =>
+      then(async () => {
+        const egress = await findEgress(config);
+        await filter.apply(config, { dataplane, mtu: innerMtu(config, egress) });
+        await paths.follow(config, dataplane, egress);
+      }),
+    removePacketFilter: () =>
+      then(async () => {
+        await paths.close();
+        await filter.remove();
+      }),
+    checkHost: (config, dataplane) =>
+      then(async () => {
+        const [egress, interfaces] = await Promise.all([findEgress(config), interfaceNames()]);
+        const problems = await checkHost(config, { dataplane, egress, interfaces }, sysctls());
+        const found = await filter.check();
+        await paths.restore(config, egress);
+        return found ? [found, ...problems] : problems;
+      }),
+    innerMtu: async (config) => innerMtu(config, await findEgress(config)),
+    openTunDevice: (config, queues) => then(async () => paths.queues(config, queues, await findEgress(config))),
     filterDrops: () => filter.drops,
   };
+}
+
+/** Inner packets have a way by policies of XFRM or by the TUN device, never both. */
+class InnerPaths {
+  readonly #addresses = new InnerAddresses();
+  #mode: Mode | undefined;
+  #tun: TunDevice | undefined;
+
+  async follow(config: DataplaneConfig, mode: Mode, egress: Egress | undefined): Promise<void> {
+    this.#mode = mode;
+    if (mode === 'userspace') {
+      await this.#addresses.clear(config.mark);
+      if (this.#usable(config)) await this.#tun?.configure(tunInterface(config, innerMtu(config, egress)));
+      return;
+    }
+    this.#closeTun();
+    await this.#addresses.follow(config, egress && { interface: egress.name, mtu: innerMtu(config, egress) });
+  }
+
+  /** An interface that went away and came back has lost its routes. */
+  async restore(config: DataplaneConfig, egress: Egress | undefined): Promise<void> {
+    if (this.#mode === 'kernel') await this.follow(config, 'kernel', egress);
+  }
+
+  async queues(config: DataplaneConfig, count: number, egress: Egress | undefined): Promise<readonly number[]> {
+    if (!this.#usable(config)) this.#closeTun();
+    this.#tun ??= await TunDevice.open(tunInterface(config, innerMtu(config, egress)));
+    return this.#tun.queues(count);
+  }
+
+  async close(): Promise<void> {
+    this.#mode = undefined;
+    this.#closeTun();
+    await this.#addresses.close();
+  }
+
+  #usable({ tun }: DataplaneConfig): boolean {
+    return this.#tun?.present === true && this.#tun.name === tun;
+  }
+
+  #closeTun(): void {
+    this.#tun?.close();
+    this.#tun = undefined;
+  }
 }

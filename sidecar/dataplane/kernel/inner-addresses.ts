@@ -7,7 +7,7 @@
  */
 import type { DataplaneConfig } from '../../contract/dataplane-config.ts';
 import { IP, ipJson, run } from '../program.ts';
-import { FAMILIES, type Family, innerNetwork } from './inner-network.ts';
+import { FAMILIES, type Family, ownAddress } from './inner-network.ts';
 
 /** By this `ip route show proto 205` shows the routes that are ours. linux/rtnetlink.h gives that number to no routing daemon. */
 const PROTOCOL = '205';
@@ -32,16 +32,25 @@ export class InnerAddresses {
 
   /** What is there already stays; what is no longer asked for goes. @throws ProgramError */
   async follow(config: DataplaneConfig, path: InnerPath | undefined): Promise<void> {
-    // With a mark others of our kind are on this host.
-    if (!this.#swept && config.mark === 0) this.#present = await leftBehind();
-    this.#swept = true;
-    const wanted = wantedFor(config, path);
-    await this.#become(wanted);
+    await this.#sweep(config.mark);
+    await this.#become(wantedFor(config, path));
+  }
+
+  /** Nothing is asked for any more. @throws ProgramError */
+  async clear(mark: number): Promise<void> {
+    await this.#sweep(mark);
+    await this.#become(NOTHING);
   }
 
   /** Removes all that is ours. */
-  async close(): Promise<void> {
-    await this.#become(NOTHING);
+  close(): Promise<void> {
+    return this.#become(NOTHING);
+  }
+
+  /** Takes over from an agent that was killed. With a mark others of our kind are on this host, whose things look the same. */
+  async #sweep(mark: number): Promise<void> {
+    if (!this.#swept && mark === 0) this.#present = await leftBehind();
+    this.#swept = true;
   }
 
   async #become(wanted: Wanted): Promise<void> {
@@ -60,19 +69,17 @@ export class InnerAddresses {
   }
 }
 
-function wantedFor(config: DataplaneConfig, path: InnerPath | undefined): Wanted {
-  const networks = FAMILIES.map((family) => ({ family, ...innerNetwork(config, family) }));
+function wantedFor({ pools }: DataplaneConfig, path: InnerPath | undefined): Wanted {
+  const own = pools.flatMap((pool) => ownAddress(pool) ?? []);
   return {
-    addresses: networks.flatMap(({ family, own }) => own.map((address) => host(address, family))),
-    routes: path
-      ? networks.flatMap(({ pools, own }) =>
-          pools.map((pool) => ({
-            pool,
-            line: `${pool} dev ${path.interface} proto ${PROTOCOL} mtu ${path.mtu}${own[0] ? ` src ${own[0]}` : ''}`,
-          })),
-        )
-      : [],
+    addresses: own.map((address) => host(address, address.includes(':') ? 6 : 4)),
+    routes: path ? pools.map((pool) => ({ pool, line: routeLine(pool, path) })) : [],
   };
+}
+
+function routeLine(pool: string, path: InnerPath): string {
+  const own = ownAddress(pool);
+  return `${pool} dev ${path.interface} proto ${PROTOCOL} mtu ${path.mtu}${own === undefined ? '' : ` src ${own}`}`;
 }
 
 const host = (address: string, family: Family): string => `${address}/${family === 4 ? 32 : 128}`;

@@ -26,7 +26,7 @@ export function innerNetwork(config: Pick<DataplaneConfig, 'pools' | 'routes'>, 
   const broad = (prefix: Prefix): boolean => prefix.bits < SHORTEST_NETWORK[family];
   return {
     pools: outermost(pools),
-    own: [...new Set(pools.flatMap(firstAddress))],
+    own: pools.flatMap((pool) => firstAddress(pool) ?? []),
     named: outermost(routes.filter((prefix) => !broad(prefix))),
     broad: outermost(routes.filter(broad)),
   };
@@ -49,12 +49,14 @@ export const prefixOf = (text: string): Prefix => {
 const ofFamily = (prefixes: readonly string[], family: Family): Prefix[] =>
   prefixes.map(prefixOf).filter(({ address }) => (address.length === 4) === (family === 4));
 
-/** A pool of a single address has none for the gateway. */
-function firstAddress({ address, bits }: Prefix): string[] {
-  if (bits === 8 * address.length) return [];
+/** The gateway's own of this pool; undefined: it has a single address, which is none's but a client's. */
+export const ownAddress = (pool: string): string | undefined => firstAddress(prefixOf(pool));
+
+function firstAddress({ address, bits }: Prefix): string | undefined {
+  if (bits === 8 * address.length) return undefined;
   const first = Uint8Array.from(address);
   first[first.length - 1] = (first.at(-1) ?? 0) | 1;
-  return [formatAddress(first)];
+  return formatAddress(first);
 }
 
 function holds(outer: Prefix, inner: Prefix): boolean {

@@ -9,20 +9,18 @@ import { IP, ipJson, run } from '../program.ts';
 import { configureInterface, type TunInterface } from '../userspace/tun-interface.ts';
 import { openQueue } from '../userspace/tun-queue.ts';
 import { loadTunSyscalls, type TunSyscalls } from '../userspace/tun-syscalls.ts';
-import { FAMILIES, innerNetwork } from './inner-network.ts';
+import { FAMILIES, ownAddress } from './inner-network.ts';
 
 /** More threads than this a sidecar has no use for. */
 const MOST_QUEUES = 16;
 
-/** The gateway's first address of each pool, with the pool's length: so the kernel routes the pools into the device. */
-export function tunInterface(config: DataplaneConfig, mtu: number): TunInterface {
-  const networks = FAMILIES.map((family) => innerNetwork(config, family));
-  return {
-    name: config.tun,
-    addresses: networks.flatMap(({ pools }) => pools.flatMap((pool) => withLength(pool))),
-    routes: networks.flatMap(({ pools }) => pools.filter((pool) => firstOf(pool) === undefined)),
-    mtu,
-  };
+/** The gateway's own address of each pool, with the pool's length: so the kernel routes the pools into the device. */
+export function tunInterface({ tun, pools }: DataplaneConfig, mtu: number): TunInterface {
+  const addresses = pools.flatMap((pool) => {
+    const own = ownAddress(pool);
+    return own === undefined ? [] : [`${own}/${pool.split('/')[1]}`];
+  });
+  return { name: tun, addresses, routes: pools.filter((pool) => ownAddress(pool) === undefined), mtu };
 }
 
 export class TunDevice {
@@ -90,14 +88,6 @@ export class TunDevice {
     closeSync(this.#kept);
   }
 }
-
-const withLength = (pool: string): string[] => {
-  const first = firstOf(pool);
-  return first === undefined ? [] : [`${first}/${pool.split('/')[1]}`];
-};
-
-const firstOf = (pool: string): string | undefined =>
-  innerNetwork({ pools: [pool], routes: [] }, pool.includes(':') ? 6 : 4).own[0];
 
 interface Address {
   readonly local: string;

@@ -28,7 +28,6 @@ const calls = {
       await host.applyPacketFilter({ ...config, routes: [...config.routes, `198.18.${time}.0/24`] }, 'kernel');
   },
   check: (config: DataplaneConfig) => host.checkHost(config, 'kernel'),
-  drops: () => host.filterDrops(),
   remove: (config: DataplaneConfig) => host.removePacketFilter(config),
 } as const;
 

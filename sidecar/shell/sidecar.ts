@@ -23,6 +23,13 @@ import { SiblingPods } from './sibling-pods.ts';
 /** A sibling that lies about its key ring must not hold us for ever. */
 const LONGEST_CATCH_UP_MS = 120_000;
 const CATCH_UP_MS = 1_000;
+/** An agent that is started anew is back by then, and the kernel has carried on meanwhile; a pod that is not ready loses all its flows at once. */
+const GRACE_MS = 5_000;
+
+export interface SidecarPorts {
+  readonly connect?: ConnectAgent;
+  readonly graceMs?: number;
+}
 
 export class Sidecar {
   readonly #options: SidecarOptions;
@@ -39,13 +46,18 @@ export class Sidecar {
   readonly #firstConfig = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   readonly #agent: AgentLink | undefined;
+  readonly #graceMs: number;
+  /** Until the pod is not ready for what its data plane says; undefined: it says nothing, or the time is over. */
+  #grace: NodeJS.Timeout | undefined;
+  #carried = false;
   #serving: Serving | undefined;
   #http: HttpServer | undefined;
   #began: GatewayConfig | undefined;
   #policy: Policy | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: SidecarOptions, log: Log, connect: ConnectAgent = connectAgent) {
+  constructor(options: SidecarOptions, log: Log, { connect = connectAgent, graceMs = GRACE_MS }: SidecarPorts = {}) {
+    this.#graceMs = graceMs;
     this.#options = options;
     this.#log = log;
     this.#siblings = new SiblingPods(options.ordinal);
@@ -95,6 +107,7 @@ export class Sidecar {
   async #close(): Promise<void> {
     this.#firstConfig.resolve();
     this.#ended.resolve();
+    clearTimeout(this.#grace);
     this.#files.close();
     await this.#serving?.close(this.#policy?.config.tickets.enabled === false);
     this.#siblings.close();
@@ -180,9 +193,25 @@ export class Sidecar {
     return this.#serving?.dataplane.problems() ?? this.#agent?.problems() ?? [];
   }
 
+  /** What is in the way is told to the core and in the status at once, and makes the pod not ready when it stays. */
   #heedDataplane(): void {
+    const blocking = this.#blocking();
+    const hinders = blocking !== undefined && !this.#carried;
+    if (!blocking || hinders) {
+      clearTimeout(this.#grace);
+      this.#grace = undefined;
+      this.#hinder('dataplane', blocking);
+    } else
+      this.#grace ??= setTimeout(() => {
+        this.#carried = false;
+        this.#heedDataplane();
+      }, this.#graceMs).unref();
+    if (!blocking && this.#serving) this.#carried = true;
+  }
+
+  #blocking(): string | undefined {
     const blocking = this.#problems().filter(({ severity }) => severity === 'blocking');
-    this.#hinder('dataplane', blocking.map(({ text }) => text).join('; ') || undefined);
+    return blocking.map(({ text }) => text).join('; ') || undefined;
   }
 
   #sayWhatIsMissing(): void {

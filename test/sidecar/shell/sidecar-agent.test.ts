@@ -31,7 +31,7 @@ async function gateway(context: TestContext, connect: ConnectAgent): Promise<Sid
       ...{ agent: '/run/agent.sock', logLevel: 'silent', version: '0' },
     },
     createLog({ level: 'silent', base: {} }),
-    connect,
+    { connect, graceMs: 300 },
   );
   context.after(async () => {
     await sidecar.close();
@@ -67,7 +67,13 @@ describe('a gateway with an agent', { timeout: 20_000 }, () => {
     await until(ready);
     assert.deepEqual([(await status()).dataplane, (await status()).dataplaneProblems], ['kernel', []]);
     agent.handlers.lost(new Error('it went'));
-    assert.deepEqual([await ready(), (await status()).reasons], [false, ['no agent: it went']]);
+    assert.deepEqual([await ready(), (await status()).dataplaneProblems?.map(({ text }) => text)], [true, ['no agent: it went']]);
+    agent.handlers.welcome(welcome);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    assert.ok(await ready(), 'it was back in time');
+    agent.handlers.lost(new Error('it went again'));
+    await until(async () => !(await ready()));
+    assert.deepEqual((await status()).reasons, ['no agent: it went again']);
     agent.handlers.welcome(welcome);
     agent.handlers.health([{ severity: 'warning', text: 'slow' }]);
     await until(ready);
@@ -76,7 +82,7 @@ describe('a gateway with an agent', { timeout: 20_000 }, () => {
       'rekindle_dataplane_info{kind="kernel"} 1',
       'rekindle_dataplane_problems{severity="warning"} 1',
       'rekindle_dataplane_problems{severity="blocking"} 0',
-      'rekindle_agent_reconnects_total 1',
+      'rekindle_agent_reconnects_total 2',
     ])
       assert.ok(metrics.split('\n').includes(line), line);
     await sidecar.close();

@@ -19,8 +19,8 @@ import { addState, readState, takeState } from './kernel-child-states.ts';
 import { type ForeignState, updateState } from './xfrm-state.ts';
 import { XfrmAttribute } from './xfrm-structures.ts';
 
-/** More than leave between two system calls, and within a usual anti-replay window of the peer. */
-const SURPLUS = 512;
+/** More than leave while a few requests are on their way: some milliseconds at full speed. */
+const SURPLUS = 4096;
 
 /** Rejects with Error that says why the kernel would not. `moved` is called as soon as the states have other names. */
 export async function moveChild(

@@ -43,6 +43,8 @@ export class KernelChild {
   reqid = 0;
   /** Inbound SPI of the child that sends until it is removed or the peer has used this one. */
   waitsFor: number | undefined;
+  /** A state of it may reach its limit because it is being replaced. */
+  moving = false;
   /** What was counted in states that had to be replaced, beyond what was taken over. */
   #uncounted: Used = { bytes: 0, packets: 0 };
   #ends: Ends;
@@ -143,12 +145,16 @@ export class KernelChild {
     this.child = { ...this.child, path, encapsulated };
   }
 
-  /** Takes note of what the kernel tells. Answers whether a packet moved since. */
+  /**
+   * Takes note of what the kernel tells. Answers whether a packet moved since. An event counts one packet less than its sequence numbers say:
+   * the kernel tells before it counts.
+   */
   note(way: Way, used: Used | undefined, sequences: Sequences | undefined): boolean {
     const progress = this.#progress[way];
-    const moved = used !== undefined && used.packets > progress.used.packets;
+    const sequence = (way === 'in' ? sequences?.received : sequences?.sent) ?? 0;
+    const moved = sequence > progress.sequence || (used?.packets ?? 0) > progress.used.packets;
     if (used && used.packets >= progress.used.packets) progress.used = used;
-    if (sequences) progress.sequence = Math.max(progress.sequence, way === 'in' ? sequences.received : sequences.sent);
+    progress.sequence = Math.max(progress.sequence, sequence);
     return moved;
   }
 

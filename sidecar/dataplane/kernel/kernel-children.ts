@@ -131,7 +131,12 @@ class XfrmChildren implements KernelChildren {
   async #move(child: KernelChild, to: Pick<MoveOrder, 'path' | 'encapsulated'>): Promise<void> {
     const { path, encapsulated } = child.child;
     if (path.local === to.path.local && path.remote === to.path.remote && encapsulated === to.encapsulated) return;
-    await moveChild({ ask: this.#ask, policies: this.#policies }, child, to, () => this.#registry.rename(child));
+    child.moving = true;
+    try {
+      await moveChild({ ask: this.#ask, policies: this.#policies }, child, to, () => this.#registry.rename(child));
+    } finally {
+      child.moving = false;
+    }
   }
 
   #hear(message: Message): void {
@@ -156,8 +161,8 @@ class XfrmChildren implements KernelChildren {
 
   #expired({ child, way }: Installed, { hard, used }: Extract<XfrmEvent, { event: 'expired' }>): void {
     if (child.note(way, used, undefined)) this.#reports.carried(child, way);
-    if (hard) this.#lose(child);
-    else this.#reports.expiring(child);
+    if (!hard) this.#reports.expiring(child);
+    else if (!child.moving) this.#lose(child);
   }
 
   /** The kernel has removed one of its states; the rest is of no use. */

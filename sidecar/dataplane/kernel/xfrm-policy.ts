@@ -99,18 +99,18 @@ function policyRequest(type: number, policy: XfrmPolicy): Request {
   putLimits(view, SELECTOR_BYTES, NO_LIMITS);
   view.setUint32(PRIORITY_AT, policy.priority, true);
   view.setUint8(DIRECTION_AT, DIRECTIONS[policy.direction]);
-  const template = { type: XfrmAttribute.TMPL, value: encodeTemplate(policy.template) };
+  const template = { type: XfrmAttribute.TMPL, value: encodeTemplate(policy) };
   return { type, flags: 0, fixed, attributes: [template, ...markAttributes(policy.mark)] };
 }
 
 /** struct xfrm_user_tmpl */
-function encodeTemplate({ reqid, through }: Template): Bytes {
+function encodeTemplate({ selector, template: { reqid, through } }: XfrmPolicy): Bytes {
   const bytes = new Uint8Array(TEMPLATE_BYTES);
   const view = viewOf(bytes);
   putAddress(view, 0, through?.destination ?? NOWHERE);
   view.setUint32(16, through?.spi ?? 0);
   view.setUint8(20, IPPROTO_ESP);
-  view.setUint16(ID_BYTES, familyOf(through?.destination ?? NOWHERE), true);
+  view.setUint16(ID_BYTES, through ? familyOf(through.destination) : selector.family, true);
   putAddress(view, TEMPLATE_SOURCE_AT, through?.source ?? NOWHERE);
   view.setUint32(TEMPLATE_REQID_AT, reqid, true);
   view.setUint8(TEMPLATE_REQID_AT + 4, XFRM_MODE_TUNNEL);

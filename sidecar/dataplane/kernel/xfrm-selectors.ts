@@ -49,8 +49,8 @@ export const reversed = (selector: XfrmSelector): XfrmSelector => ({
 export const selectorKey = (selector: XfrmSelector): string => hex(selectorBytes(selector));
 
 /**
- * Of two policies for one packet the narrower: first by the peer's addresses, then by ours, then by protocol and ports. A lower number counts
- * before a higher one; all are above those that leave room for an administrator's own.
+ * Of two policies for one packet the narrower counts: first by the peer's addresses, then by ours, then by protocol and ports. The lower number
+ * wins; those below all of these are left to an administrator.
  */
 export function priorityOf({ family, source, destination, protocol, sourcePort, destinationPort }: XfrmSelector): number {
   const hostBits = ({ length }: XfrmPrefix): number => (family === 2 ? 32 : 128) - length;

@@ -47,7 +47,7 @@ function decode<T>(shape: Shape<T>, body: Bytes): T {
   // Whatever else another version changes, its first messages have this field.
   const protocol = isMapping(value) && Object.hasOwn(value, 'protocol') ? value['protocol'] : AGENT_PROTOCOL;
   if (typeof protocol === 'number' && protocol !== AGENT_PROTOCOL) throw new OtherProtocol(protocol);
-  const read = shape.read(value, new FirstFault('message'));
+  const read = shape.read(value, new FirstFault());
   if (read === REFUSED) throw new NoMessage('message: refused');
   return read;
 }
@@ -61,13 +61,31 @@ function plain(body: Bytes): Plain {
   }
 }
 
-/** Ends with the first problem: who sends a megabyte of mistakes gets one sentence. */
+/** Ends with the first problem: who sends a megabyte of mistakes gets one sentence. Where it was is put into words only then. */
 class FirstFault extends Place {
+  readonly #steps: Steps | undefined;
+
+  constructor(steps?: Steps) {
+    super(MESSAGE, '', NONE);
+    this.#steps = steps;
+  }
+
   override at(step: string | number): FirstFault {
-    return new FirstFault(this.file, super.at(step).path);
+    return new FirstFault({ above: this.#steps, step });
   }
 
   override refuse(message: string, remedy: string): Refused {
-    throw new NoMessage(`${[this.file, ...(this.path === '' ? [] : [this.path])].join(': ')}: ${message}; ${remedy}`);
+    const { path } = placeOf(this.#steps);
+    throw new NoMessage(`${[MESSAGE, ...(path === '' ? [] : [path])].join(': ')}: ${message}; ${remedy}`);
   }
 }
+
+interface Steps {
+  readonly above: Steps | undefined;
+  readonly step: string | number;
+}
+
+const MESSAGE = 'message';
+const NONE: never[] = [];
+
+const placeOf = (steps: Steps | undefined): Place => (steps ? placeOf(steps.above).at(steps.step) : new Place(MESSAGE));

@@ -50,6 +50,7 @@ export class AgentServer {
   readonly #backlog = new ReportBacklog();
   readonly #refusals = new RateLimit(LINES_PER_MINUTE, 60_000);
   readonly #strangers = new Set<Socket>();
+  #closed = false;
   #welcome: Welcome;
   #problems: readonly Problem[] = [];
   #current: { readonly channel: AgentChannel; readonly peer: PeerCredentials; synced: boolean } | undefined;
@@ -72,7 +73,7 @@ export class AgentServer {
   /** A connection that was accepted. */
   accept(socket: Socket): void {
     socket.on('error', () => {});
-    const peer = this.#admitted(socket);
+    const peer = this.#closed ? undefined : this.#admitted(socket);
     if (!peer) {
       socket.destroy();
       return;
@@ -110,6 +111,7 @@ export class AgentServer {
   }
 
   close(): void {
+    this.#closed = true;
     for (const socket of this.#strangers) socket.destroy();
     this.#current?.channel.close();
     this.#current = undefined;

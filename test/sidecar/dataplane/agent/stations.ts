@@ -136,8 +136,8 @@ export async function startAgent(
   return {
     ...{ server, kernel, lines },
     async stop() {
-      server.close();
       await socket.close();
+      server.close();
     },
   };
 }

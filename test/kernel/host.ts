@@ -45,7 +45,7 @@ async function connect(mark: number): Promise<void> {
 }
 
 const received = (network: Network, ...args: readonly string[]): number =>
-  Number(/(\d+) received/.exec(network.run('ping', '-n', '-q', '-c', '3', '-i', '0.05', '-W', '0.5', ...args))?.[1] ?? 0);
+  Number(/(\d+) received/.exec(network.run('ping', '-n', '-q', '-c', '3', '-i', '0.05', '-W', '2', ...args))?.[1] ?? 0);
 
 /** By how much a counter grows. */
 async function counted(reason: string, act: () => unknown): Promise<number> {
@@ -79,15 +79,6 @@ describe('a gateway whose kernel has ESP', () => {
       network.run('ip', `-${family}`, 'route', verb, ...args);
 
     it(`masquerades clients, over IPv${family}`, () => assert.equal(received(client, SERVER[family]), 3));
-
-    it(`keeps their addresses where pools are routed, over IPv${family}`, async (t) => {
-      await apply({ traffic: { forwarding: 'routed' } });
-      assert.equal(received(client, SERVER[family]), 0);
-      route('add', server, family === 4 ? '10.8.0.0/24' : 'fd08::/64', 'via', POD[family]);
-      t.after(() => void route('del', server, family === 4 ? '10.8.0.0/24' : 'fd08::/64'));
-      assert.equal(received(client, SERVER[family]), 3);
-      assert.equal(received(server, INNER[family]), 3);
-    });
 
     it(`answers pings to its own inner address, and nothing else there, over IPv${family}`, async () => {
       assert.equal(received(client, OWN[family]), 3);
@@ -150,6 +141,14 @@ describe('a gateway whose kernel has ESP', () => {
       assert.match(atClient.find((line) => line.includes('Flags [S.]')) ?? '', new RegExp(`mss ${fits},`));
     });
   }
+
+  it('keeps their addresses where pools are routed', async (t) => {
+    await apply({ traffic: { forwarding: 'routed' } });
+    server.run('ip', 'route', 'add', '10.8.0.0/24', 'via', POD[4]);
+    t.after(() => void server.run('ip', 'route', 'del', '10.8.0.0/24'));
+    assert.equal(received(client, SERVER[4]), 3);
+    assert.equal(received(server, INNER[4]), 3);
+  });
 
   it('lets clients reach what routes lead to, and nothing else', async () => {
     await apply({ routes: ['203.0.113.0/24'] });

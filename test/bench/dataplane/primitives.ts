@@ -1,6 +1,7 @@
 /** Seal and open alone, without system calls: what the engine costs for each packet on one core. */
-import { inPlaceCiphers, SCRATCH_BYTES } from '../../../sidecar/dataplane/esp-thread/in-place-ciphers.ts';
+import { inPlaceCiphers } from '../../../sidecar/dataplane/esp-thread/in-place-ciphers.ts';
 import { loadNative } from '../../../sidecar/dataplane/esp-thread/native.ts';
+import { SCRATCH_BYTES } from '../../../sidecar/dataplane/esp-thread/openssl.ts';
 import { EspEngine } from '../../../sidecar/dataplane/userspace/esp-engine.ts';
 import { providerCiphers } from '../../../sidecar/dataplane/userspace/provider-ciphers.ts';
 import { cryptography } from '../../../sidecar/ike/crypto/cryptographies.ts';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { inPlaceCiphers, SCRATCH_BYTES } from '../../../sidecar/dataplane/esp-thread/in-place-ciphers.ts';
+import { inPlaceCiphers } from '../../../sidecar/dataplane/esp-thread/in-place-ciphers.ts';
 import { loadNative } from '../../../sidecar/dataplane/esp-thread/native.ts';
+import { SCRATCH_BYTES } from '../../../sidecar/dataplane/esp-thread/openssl.ts';
 import type { EspCiphers } from '../../../sidecar/dataplane/userspace/esp-cipher.ts';
 import { crypto, ends, filled, suites } from './children.ts';
 import { ciphers, EspInPlace } from './esp-in-place.ts';

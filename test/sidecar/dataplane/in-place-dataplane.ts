@@ -1,6 +1,7 @@
 /** The data plane as the thread for ESP has it, memory of C and OpenSSL in place, without the thread: for tests that hand it packets themselves. */
-import { inPlaceCiphers, SCRATCH_BYTES } from '../../../sidecar/dataplane/esp-thread/in-place-ciphers.ts';
+import { inPlaceCiphers } from '../../../sidecar/dataplane/esp-thread/in-place-ciphers.ts';
 import { loadNative, type NativeArena } from '../../../sidecar/dataplane/esp-thread/native.ts';
+import { SCRATCH_BYTES } from '../../../sidecar/dataplane/esp-thread/openssl.ts';
 import { HEADROOM, TAILROOM } from '../../../sidecar/dataplane/userspace/arena.ts';
 import { EspEngine } from '../../../sidecar/dataplane/userspace/esp-engine.ts';
 import { UserspaceDataplane, type UserspaceOptions } from '../../../sidecar/dataplane/userspace.ts';

@@ -9,6 +9,7 @@ import { EspEngine } from '../userspace/esp-engine.ts';
 import { providerCiphers } from '../userspace/provider-ciphers.ts';
 import { EspSockets, socketPlaces, type TakeDatagram } from './esp-sockets.ts';
 import { inPlaceCiphers } from './in-place-ciphers.ts';
+import { agree } from './in-place-self-test.ts';
 import { type InnerLink, type LeavingPlaces, PlainLink } from './inner-link.ts';
 import { BATCH, Layout, POLL_BYTES, placeOf } from './layout.ts';
 import { type Beginning, Bell, type FromThread, type Outcome, Rung, type ToThread } from './messages.ts';
@@ -49,7 +50,8 @@ export class PacketLoop {
   #newsAt: number;
   #closed = false;
 
-  constructor(beginning: Beginning, { native, crypto, random, port }: LoopParts) {
+  constructor(beginning: Beginning, parts: LoopParts) {
+    const { native, port } = parts;
     const { sockets, tun, settings, forward } = beginning;
     this.#port = port;
     this.#bell = new Int32Array(beginning.bell);
@@ -76,7 +78,7 @@ export class PacketLoop {
     this.#engine = new EspEngine({
       ...settings,
       ...{ arena, forward },
-      ciphers: ciphersOf(native, arena, scratch, crypto, random),
+      ciphers: ciphersOf(parts, arena, { scratch, place: this.#leavingPlaces }),
       send: (at, length, path) => {
         this.#sockets.send(at, length, path);
         if (++this.#leaving === BATCH) this.#flush();
@@ -205,18 +207,17 @@ export class PacketLoop {
 const isCarried = (report: DataplaneReport): report is Extract<DataplaneReport, { report: 'carried' }> =>
   report.report === 'carried';
 
-/** In place where OpenSSL can be called, and nothing else was asked for. */
+/** In place where OpenSSL can be called and agrees with the provider, and nothing else was asked for. `place`: room for a packet. */
 function ciphersOf(
-  native: Native,
+  { native, crypto, random }: LoopParts,
   arena: NativeArena,
-  scratch: number,
-  crypto: Cryptography,
-  random: (length: number) => Bytes,
+  { scratch, place }: { readonly scratch: number; readonly place: number },
 ): EspCiphers {
   const others = providerCiphers(arena, crypto, random);
   if (crypto.provider === 'noble') return others;
   try {
-    return inPlaceCiphers(native, arena, scratch, crypto, others);
+    const ours = inPlaceCiphers(native, arena, scratch, crypto, others);
+    return agree(arena, place, ours, others) ? ours : others;
   } catch {
     return others;
   }

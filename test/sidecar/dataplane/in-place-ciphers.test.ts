@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { ChildSa } from '../../../sidecar/contract/dataplane.ts';
 import { inPlaceCiphers } from '../../../sidecar/dataplane/esp-thread/in-place-ciphers.ts';
+import { agree } from '../../../sidecar/dataplane/esp-thread/in-place-self-test.ts';
 import { loadNative } from '../../../sidecar/dataplane/esp-thread/native.ts';
 import { SCRATCH_BYTES } from '../../../sidecar/dataplane/esp-thread/openssl.ts';
-import type { EspCiphers } from '../../../sidecar/dataplane/userspace/esp-cipher.ts';
+import type { EspCipher, EspCiphers } from '../../../sidecar/dataplane/userspace/esp-cipher.ts';
+import { providerCiphers } from '../../../sidecar/dataplane/userspace/provider-ciphers.ts';
 import { crypto, ends, filled, suites } from './children.ts';
 import { ciphers, EspInPlace } from './esp-in-place.ts';
 
@@ -45,4 +48,29 @@ describe('ciphers in place', { skip: native === undefined && 'no koffi here' }, 
       assert.equal(ours.open(new Uint8Array(least), 1), 'authentication');
     });
   }
+
+  it('are used only when they agree with the provider', () => {
+    const arena = native?.allocate(SCRATCH_BYTES + 4096) ?? assert.fail();
+    const theirs = providerCiphers(arena, crypto, (length) => filled(length, 3));
+    const ours = inPlaceCiphers(native ?? assert.fail(), arena, 4096, crypto, others);
+    assert.equal(agree(arena, 0, ours, theirs), true);
+    const broken = (suite: ChildSa['suite'], keys: ChildSa['keyOut']) =>
+      ours.outbound(suite, { ...keys, encr: Uint8Array.from(keys.encr, (byte) => byte ^ 1) });
+    assert.equal(agree(arena, 0, { ...ours, outbound: broken }, theirs), false);
+    const trusting = (suite: ChildSa['suite'], keys: ChildSa['keyIn']) => {
+      const cipher = ours.inbound(suite, keys);
+      return { ...sizesOf(cipher), seal: () => {}, free: () => cipher.free(), open: opening(cipher) };
+    };
+    assert.equal(agree(arena, 0, { ...ours, inbound: trusting }, theirs), false);
+  });
 });
+
+const sizesOf = ({ ivLength, icvLength, blockLength }: EspCipher) => ({ ivLength, icvLength, blockLength });
+
+/** Takes a wrong ICV for a right one. */
+const opening =
+  (cipher: EspCipher): EspCipher['open'] =>
+  (...packet) => {
+    cipher.open(...packet);
+    return 'authentic';
+  };

@@ -43,6 +43,13 @@ export function innerMtu({ traffic, pools }: DataplaneConfig, egress: Egress | u
   return Math.max(least, fits(egress));
 }
 
+/**
+ * What segments of TCP are made to fit: the interface, even where packets need not. A kernel that forwards drops IPv6 that does not fit, and whoever
+ * sent it need not be able to send less than 1 280 bytes (RFC 8200 §5).
+ */
+export const segmentMtu = (config: DataplaneConfig, egress: Egress | undefined): number =>
+  Math.min(innerMtu(config, egress), fits(egress));
+
 /** Some come by IPv6 where that leads out. */
 export const fits = (egress: Egress | undefined): number =>
   fittingMtu(egress?.mtu ?? USUAL_MTU, !egress || egress.families.includes(6) ? 6 : 4);

@@ -35,7 +35,7 @@ function mtu(config: DataplaneConfig, egress: Egress | undefined): (Problem | un
   const why = config.traffic.mtu === 0 ? `a pool needs ${used} (at least ${LEAST_MTU[6]} with IPv6)` : `traffic.mtu is ${used}`;
   return [
     warning(
-      `${egress.name} has an MTU of ${egress.mtu}, which leaves ${room} bytes for an inner packet, and ${why}: packets around larger ones are sent in fragments; give ${egress.name} a larger MTU or the tunnel a smaller one`,
+      `${egress.name} has an MTU of ${egress.mtu}, which leaves ${room} bytes for an inner packet, and ${why}: packets around larger ones are sent in fragments, or dropped where they are of IPv6 and the kernel forwards them; give ${egress.name} a larger MTU or the tunnel a smaller one`,
     ),
   ];
 }

@@ -1,6 +1,6 @@
 /** The host of an agent: packet filter, inner addresses, TUN device, and what it finds wrong. Everything but XFRM. */
 import type { DataplaneConfig } from '../../contract/dataplane-config.ts';
-import { type Egress, findEgress, innerMtu, interfaceNames } from './egress.ts';
+import { type Egress, findEgress, innerMtu, interfaceNames, segmentMtu } from './egress.ts';
 import { sysctls } from './forwarding.ts';
 import { checkHost } from './host-checks.ts';
 import { InnerAddresses } from './inner-addresses.ts';
@@ -30,7 +30,7 @@ export function createHost(): Host {
     applyPacketFilter: (config, dataplane) =>
       then(async () => {
         const egress = await findEgress(config);
-        await filter.apply(config, { dataplane, mtu: innerMtu(config, egress) });
+        await filter.apply(config, { dataplane, mtu: segmentMtu(config, egress) });
         await paths.follow(config, dataplane, egress);
       }),
     removePacketFilter: () =>

@@ -27,7 +27,7 @@ export type FilterDrop = (typeof filterDrops)[number];
 
 export interface FilterFacts {
   readonly dataplane: 'kernel' | 'userspace';
-  /** Of inner packets, in bytes. */
+  /** Of inner packets with segments of TCP, in bytes. */
   readonly mtu: number;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Egress, innerMtu } from '../../../../sidecar/dataplane/kernel/egress.ts';
+import { type Egress, innerMtu, segmentMtu } from '../../../../sidecar/dataplane/kernel/egress.ts';
 import { fittingMtu } from '../../../../sidecar/dataplane/kernel/inner-mtu.ts';
 import { configured } from './rulesets.ts';
 
@@ -35,6 +35,12 @@ describe('the MTU of the tunnel', () => {
   it('is never less than what IPv6 needs, if a pool is of it', () => {
     assert.equal(innerMtu(configured(), egress(1280)), 1280);
     assert.equal(innerMtu(configured({ pools: ['10.8.0.0/24'] }), egress(1280)), 1182);
+  });
+
+  it('is less for segments of TCP, which fit whatever IPv6 needs', () => {
+    assert.equal(segmentMtu(configured(), egress(1280)), 1182);
+    assert.equal(segmentMtu(configured(), egress(1500)), innerMtu(configured(), egress(1500)));
+    assert.equal(segmentMtu(configured({ traffic: { mtu: 1300 } }), egress(1500)), 1300);
   });
 
   it('is what is configured', () => {

@@ -17,6 +17,7 @@ export const scenario: Scenario = {
 
     await lab.step('pings reach the server', async () => {
       await peer.up('inner');
+      await lab.initiator.must('ip', 'address', 'add', '10.8.0.10/32', 'dev', 'lo');
       await lab.ping('10.8.0.10', SERVER.ipv4);
       assert.equal((await statesOf(lab.initiator)).length, 2);
     });

@@ -1,11 +1,11 @@
 /** The part of a gateway pod that may configure the kernel, and what a process without privilege beside it can do. */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Machine } from '../../interop/lab/machine.ts';
 import type { Program } from '../../interop/lab/program.ts';
 import { Agent, type AgentSettings } from './agent.ts';
 
-/** User and group of the sidecar. */
+/** User and group of the sidecar; the group is the pod's (fsGroup). */
 export const SIDECAR = 65_532;
 const STRANGER = 65_533;
 const VOLUMES = '/run/volumes';
@@ -54,7 +54,7 @@ export class AgentPod {
     return this.#talk(SIDECAR, args);
   }
 
-  /** Tries the same as a user that the agent does not know, but to whom the volume is open. */
+  /** Tries the same as a user that the agent does not know, though of the group of the volume. */
   stranger(): Promise<Talk> {
     return this.#talk(STRANGER, ['orders', '/dev/null']);
   }
@@ -66,11 +66,12 @@ export class AgentPod {
   }
 }
 
-/** Its volume is open to all, as with a pod without fsGroup: who may speak is for the agent to know. */
+/** Its volume is its group's, as an emptyDir of a pod with fsGroup; who of these may speak is for the agent to know. */
 export async function startAgent({ machine, folder, ordinal }: AgentPlace, settings: AgentSettings = {}): Promise<Agent> {
   mkdirSync(folder, { recursive: true });
   const volume = join(VOLUMES, String(ordinal));
   mkdirSync(volume, { recursive: true });
-  chmodSync(volume, 0o777);
+  chownSync(volume, 0, SIDECAR);
+  chmodSync(volume, 0o2770);
   return Agent.start({ machine, folder, volume, user: SIDECAR }, settings);
 }

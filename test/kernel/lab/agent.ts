@@ -1,5 +1,5 @@
 /** The agent of a gateway pod, with the privilege that its container has: the root user with NET_ADMIN and nothing else. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { DataplaneConfig } from '../../../sidecar/contract/dataplane-config.ts';
@@ -89,7 +89,7 @@ export class Agent {
   }
 
   async #listening(): Promise<void> {
-    await this.says(/"msg":"listening/);
+    await this.says(/"msg":"waiting for the sidecar/);
   }
 }
 
@@ -101,8 +101,7 @@ function writeConfig(place: AgentPlace, settings: AgentSettings): void {
 const configFile = ({ folder }: AgentPlace): string => join(folder, 'dataplane.yaml');
 
 function startAgent(place: AgentPlace, socket: string): Program {
-  rmSync(socket, { force: true });
   const { machine, user } = place;
-  const flags = ['--config', configFile(place), '--socket', socket, '--socket-mode', '0666', '--allow-uid', String(user)];
+  const flags = ['--config', configFile(place), '--socket', socket, '--socket-mode', '0660', '--allow-uid', String(user)];
   return machine.start(`agent-${machine.name}`, [...PRIVILEGED, process.execPath, MAIN, ...flags]);
 }

@@ -12,6 +12,9 @@ mount -t tmpfs run /run
 mkdir -p /run/netns /run/tmp /run/lab /run/project /run/modules/lib/modules /dev/net /dev/shm
 [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
 mount -t tmpfs shm /dev/shm
+# As every container has them.
+ln -sfn /proc/self/fd /dev/fd
+for stream in 0:stdin 1:stdout 2:stderr; do ln -sf "/proc/self/fd/${stream%:*}" "/dev/${stream#*:}"; done
 
 # Modules come when the kernel asks for them, from where the package has them.
 ln -s "$MODULES" "/run/modules/lib/modules/$(uname -r)"

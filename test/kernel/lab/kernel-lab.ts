@@ -22,6 +22,7 @@ import { StrongSwan } from '../../interop/lab/strongswan.ts';
 import type { AgentSettings } from './agent.ts';
 import { AgentPod } from './agent-pod.ts';
 import { GatewayPod, type PodOptions } from './gateway-pod.ts';
+import { innerAddresses } from './inner-addresses.ts';
 
 /** Configurations of peers, one folder each. */
 const PEERS = join(import.meta.dirname, '../peers');
@@ -35,6 +36,7 @@ export const SERVICE = { ipv4: '10.98.0.1', ipv6: 'fd98::1' } as const;
 export const SERVER = { ipv4: '10.20.0.1', ipv6: 'fd20::1' } as const;
 /** Less than any scenario has. */
 const TESTS_LIMIT_MS = 140_000;
+const TUN = 'vpn0';
 const ORDINALS = [0, 1] as const;
 
 export type Ordinal = (typeof ORDINALS)[number];
@@ -130,7 +132,7 @@ export class KernelLab extends Narration {
   /** Our client on the initiator, with ESP in its own process and a TUN interface. */
   client(...args: readonly string[]): Client {
     const place = { folder: this.folder, node: [process.execPath], gateway: SERVICE.ipv4, credentials: { secret: SECRET } };
-    return Client.start(this.initiator, { ...place, args: ['--tun', 'vpn0', ...args] });
+    return Client.start(this.initiator, { ...place, args: ['--tun', TUN, ...args] });
   }
 
   /** Runs a file of tests that make their own networks. @throws Error when one fails; its log has more. */
@@ -156,6 +158,16 @@ export class KernelLab extends Narration {
     await machine.must('nft', '-f', file);
   }
 
+  /** Done when the kernel of the initiator sends what is for the server to our client. Its inner addresses. */
+  async clientReady(client: Client): Promise<{ ipv4: string; ipv6: string }> {
+    await client.tells('established');
+    await this.eventually(async () => {
+      for (const to of [SERVER.ipv4, SERVER.ipv6])
+        if (!(await this.initiator.must('ip', 'route', 'get', to)).includes(TUN)) throw new Error(`no route to ${to} by ${TUN}`);
+    });
+    return innerAddresses(this.initiator);
+  }
+
   /** Our client on a machine of its own, with flags that say who it is. */
   async neighbour(flags: readonly string[]): Promise<Client> {
     const neighbour = await Machine.create('neighbour', this.folder);
@@ -165,7 +177,7 @@ export class KernelLab extends Narration {
     ]);
     await neighbour.must('ip', 'route', 'add', 'default', 'via', '10.96.2.254');
     const place = { folder: this.folder, node: [process.execPath], gateway: SERVICE.ipv4, credentials: { flags } };
-    return Client.start(neighbour, { ...place, args: ['--tun', 'vpn0'] });
+    return Client.start(neighbour, { ...place, args: ['--tun', TUN] });
   }
 
   /** A file that a client reads, its owner's alone. */

@@ -115,6 +115,20 @@ describe('children in the kernel', () => {
     pair.right.run('ip', 'xfrm', 'state', 'flush');
   });
 
+  it('are lost when somebody else removes what carries them', async () => {
+    const [flushed, kept] = [twin(0x3400), twin(0x3500, { lefts: ['10.8.0.66'] })];
+    await pair.install(flushed);
+    await pair.right.children.install({ order: 'install', child: kept.right });
+    pair.right.run(
+      ...`ip xfrm state delete src ${outer.left4} dst ${outer.right4} proto esp spi ${flushed.right.spiIn}`.split(' '),
+    );
+    await pair.right.children.settle();
+    await until('it is lost', () => pair.right.reports.some(({ report }) => report === 'lost'));
+    assert.deepEqual(pair.right.reports, [{ report: 'lost', spiIn: flushed.right.spiIn }]);
+    assert.equal(pair.right.run('ip', 'xfrm', 'state').match(/^src/gm)?.length, 2);
+    assert.equal(await pair.right.children.remove(flushed.right.spiIn), undefined);
+  });
+
   it('send at last by the one that the policy names, whichever is newer', async () => {
     const [old, next] = [twin(0x4000), twin(0x4100)];
     await pair.install(old);

@@ -102,6 +102,7 @@ async function joined(
   }
   try {
     await policies.join(child);
+    child.stands = true;
     return { ok: true };
   } catch (error) {
     registry.leave(child);

@@ -24,6 +24,11 @@ export class ChildRegistry {
     return this.#children.get(spiIn);
   }
 
+  /** Those that the kernel has whole. */
+  standing(): readonly KernelChild[] {
+    return [...this.#children.values()].filter(({ stands }) => stands);
+  }
+
   byState(id: StateId): Installed | undefined {
     return this.#states.get(stateName(id));
   }

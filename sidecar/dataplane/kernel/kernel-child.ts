@@ -43,8 +43,8 @@ export class KernelChild {
   reqid = 0;
   /** Inbound SPI of the child that sends until it is removed or the peer has used this one. */
   waitsFor: number | undefined;
-  /** A state of it may reach its limit because it is being replaced. */
-  moving = false;
+  /** The kernel has all of it; not while it is installed or moved, when a state may be missing or reach its limit. */
+  stands = false;
   /** What was counted in states that had to be replaced, beyond what was taken over. */
   #uncounted: Used = { bytes: 0, packets: 0 };
   #ends: Ends;

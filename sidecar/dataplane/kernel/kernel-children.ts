@@ -114,6 +114,7 @@ class XfrmChildren implements KernelChildren {
       await this.#remove(sa.spiIn);
       throw error;
     }
+    child.stands = true;
   }
 
   async #remove(spiIn: number): Promise<CarriedTraffic | undefined> {
@@ -131,11 +132,11 @@ class XfrmChildren implements KernelChildren {
   async #move(child: KernelChild, to: Pick<MoveOrder, 'path' | 'encapsulated'>): Promise<void> {
     const { path, encapsulated } = child.child;
     if (path.local === to.path.local && path.remote === to.path.remote && encapsulated === to.encapsulated) return;
-    child.moving = true;
+    child.stands = false;
     try {
       await moveChild({ ask: this.#ask, policies: this.#policies }, child, to, () => this.#registry.rename(child));
     } finally {
-      child.moving = false;
+      child.stands = true;
     }
   }
 
@@ -162,11 +163,13 @@ class XfrmChildren implements KernelChildren {
   #expired({ child, way }: Installed, { hard, used }: Extract<XfrmEvent, { event: 'expired' }>): void {
     if (child.note(way, used, undefined)) this.#reports.carried(child, way);
     if (!hard) this.#reports.expiring(child);
-    else if (!child.moving) this.#lose(child);
+    else if (child.stands) this.#lose(child);
   }
 
-  /** The kernel has removed one of its states; the rest is of no use. */
-  #lose({ spiIn }: KernelChild): void {
+  /** One of its states is gone; the rest is of no use. */
+  #lose(child: KernelChild): void {
+    const { spiIn } = child;
+    child.stands = false;
     this.#inBackground(this.remove(spiIn).then(() => this.#reports.lost(spiIn)));
   }
 
@@ -185,18 +188,27 @@ class XfrmChildren implements KernelChildren {
     });
   }
 
+  /** Also finds what somebody else has removed, or what the kernel removed when nobody could hear it. */
   async #readAll(): Promise<void> {
+    const standing = this.#registry.standing();
+    const seen = new Set<KernelChild>();
+    const halves = new Set<KernelChild>();
     for (const message of await this.#ask(dumpStates())) {
       const state = decodeState(message);
-      if (state) this.#noteState(state);
+      const child = state && this.#noteState(state);
+      if (child) (halves.has(child) ? seen : halves).add(child);
+    }
+    for (const child of standing) {
+      if (!seen.has(child) && child.stands && this.#registry.get(child.spiIn) === child) this.#lose(child);
     }
   }
 
-  #noteState(state: ForeignState): void {
+  #noteState(state: ForeignState): KernelChild | undefined {
     const installed = this.#registry.byState(state);
-    if (!installed || !isOurState(state, installed.child.mark)) return;
+    if (!installed || !isOurState(state, installed.child.mark)) return undefined;
     const { used, sequences } = state;
     this.#progress(installed, { event: 'progress', id: state, used, sequences });
+    return installed.child;
   }
 
   /** What nobody waits for must not fail unseen. That a state or the socket is gone meanwhile is no failure. */

@@ -12,7 +12,7 @@ export interface DataplaneConfig {
   readonly routes: readonly string[];
   /** ESP in UDP goes from and to this port of ours. */
   readonly natPort: number;
-  /** Soft limit of bytes for each child, each way; 0: none. */
+  /** A child carries at most so many bytes each way, and is reported as expiring at nine tenths of it; 0 for any number. */
   readonly lifetimeBytes: number;
   readonly traffic: {
     /** `masquerade`: clients hide behind the pod's address. `routed`: they keep their own, and someone routes the pools to this pod. */

@@ -23,8 +23,8 @@ import { SiblingPods } from './sibling-pods.ts';
 /** A sibling that lies about its key ring must not hold us for ever. */
 const LONGEST_CATCH_UP_MS = 120_000;
 const CATCH_UP_MS = 1_000;
-/** An agent that is started anew is back by then, and the kernel has carried on meanwhile; a pod that is not ready loses all its flows at once. */
-const GRACE_MS = 5_000;
+/** An agent that is started anew is back by then, even with the pause of a kubelet before its second attempt, and the kernel has carried on meanwhile; a pod that is not ready loses all its flows at once. */
+const GRACE_MS = 15_000;
 
 export interface SidecarPorts {
   readonly connect?: ConnectAgent;

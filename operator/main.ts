@@ -1,30 +1,20 @@
 /** The operator on a cluster. The only reader of its command line and environment. */
 import { hostname } from 'node:os';
+import { runCommand } from '../sidecar/process/command.ts';
 import { createLog, flushLog } from '../sidecar/process/log.ts';
 import { endInGoodOrder } from '../sidecar/process/shutdown.ts';
 import { version } from '../sidecar/process/version.ts';
 import { Operator } from './operator.ts';
 import { type OperatorOptions, parseCommandLine, USAGE } from './operator-options.ts';
 
-const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
 const SHUTDOWN_LIMIT_MS = 10_000;
 
-const line = parseCommandLine(process.argv.slice(2), { env: process.env, hostname: hostname(), pid: process.pid });
-switch (line.do) {
-  case 'help':
-    process.stdout.write(USAGE);
-    break;
-  case 'version':
-    process.stdout.write(`${version()}\n`);
-    break;
-  case 'refuse':
-    process.stderr.write(`${line.problems.join('\n')}\n\n${USAGE}`);
-    process.exitCode = EXIT_USAGE;
-    break;
-  case 'run':
-    await run(line.options);
-}
+await runCommand(
+  parseCommandLine(process.argv.slice(2), { env: process.env, hostname: hostname(), pid: process.pid }),
+  USAGE,
+  run,
+);
 
 async function run(options: OperatorOptions): Promise<void> {
   const log = createLog({ level: options.logLevel, base: { version: version() } });

@@ -1,5 +1,7 @@
 /** The command line of the operator on a cluster, parsed once. */
+
 import { parseArgs } from 'node:util';
+import type { CommandLine } from '../sidecar/process/command.ts';
 import { LOG_LEVELS, type LogLevel } from '../sidecar/process/log.ts';
 
 export interface OperatorOptions {
@@ -16,11 +18,6 @@ export interface OperatorOptions {
   readonly metrics: { readonly host: string; readonly port: number };
   readonly logLevel: LogLevel;
 }
-
-export type CommandLine =
-  | { readonly do: 'run'; readonly options: OperatorOptions }
-  | { readonly do: 'help' | 'version' }
-  | { readonly do: 'refuse'; readonly problems: readonly string[] };
 
 export const USAGE = `usage: node operator/main.ts --image IMAGE [options]
 
@@ -55,7 +52,7 @@ export interface Surroundings {
   readonly pid: number;
 }
 
-export function parseCommandLine(args: readonly string[], { env, hostname, pid }: Surroundings): CommandLine {
+export function parseCommandLine(args: readonly string[], { env, hostname, pid }: Surroundings): CommandLine<OperatorOptions> {
   const problems: string[] = [];
   const values = parseFlags(args, problems);
   if (!values) return { do: 'refuse', problems };

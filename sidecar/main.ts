@@ -1,31 +1,21 @@
 /** The sidecar: an IKEv2 gateway in one process. The only reader of its command line and environment. */
 import { hostname } from 'node:os';
+import { runCommand } from './process/command.ts';
 import { createLog, flushLog } from './process/log.ts';
 import { endInGoodOrder } from './process/shutdown.ts';
 import { version } from './process/version.ts';
 import { parseCommandLine, type SidecarOptions, USAGE } from './shell/options.ts';
 import { Sidecar } from './shell/sidecar.ts';
 
-const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
 /** Less than the grace that Kubernetes gives by default. */
 const SHUTDOWN_LIMIT_MS = 10_000;
 
-const line = parseCommandLine(process.argv.slice(2), { env: process.env, hostname: hostname(), version: version() });
-switch (line.do) {
-  case 'help':
-    process.stdout.write(USAGE);
-    break;
-  case 'version':
-    process.stdout.write(`${version()}\n`);
-    break;
-  case 'refuse':
-    process.stderr.write(`${line.problems.join('\n')}\n\n${USAGE}`);
-    process.exitCode = EXIT_USAGE;
-    break;
-  case 'run':
-    await run(line.options);
-}
+await runCommand(
+  parseCommandLine(process.argv.slice(2), { env: process.env, hostname: hostname(), version: version() }),
+  USAGE,
+  run,
+);
 
 async function run(options: SidecarOptions): Promise<void> {
   const log = createLog({ level: options.logLevel, base: { ordinal: options.ordinal } });

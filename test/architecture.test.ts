@@ -29,6 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'sidecar/ike/wire',
     'sidecar/ike/ip-address.ts',
     'type:sidecar/process',
+    'sidecar/process/errno.ts',
     'node:',
     'koffi',
   ],

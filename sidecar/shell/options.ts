@@ -1,6 +1,8 @@
 /** The command line of the sidecar, parsed once. */
+
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
+import type { CommandLine } from '../process/command.ts';
 import { LOG_LEVELS, type LogLevel } from '../process/log.ts';
 import type { Folder } from '../process/snapshot.ts';
 import { splitEndpoint } from './endpoint.ts';
@@ -21,11 +23,6 @@ export interface SidecarOptions {
   readonly logLevel: LogLevel;
   readonly version: string;
 }
-
-export type CommandLine =
-  | { readonly do: 'run'; readonly options: SidecarOptions }
-  | { readonly do: 'help' | 'version' }
-  | { readonly do: 'refuse'; readonly problems: readonly string[] };
 
 export const USAGE = `usage: node sidecar/main.ts --config FILE --key-ring FILE [options]
 
@@ -77,7 +74,7 @@ export interface Surroundings {
   readonly version: string;
 }
 
-export function parseCommandLine(args: readonly string[], { env, hostname, version }: Surroundings): CommandLine {
+export function parseCommandLine(args: readonly string[], { env, hostname, version }: Surroundings): CommandLine<SidecarOptions> {
   const problems: string[] = [];
   const values = parseFlags(args, problems);
   if (values?.help) return { do: 'help' };

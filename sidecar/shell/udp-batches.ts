@@ -2,7 +2,9 @@
  * Many datagrams in one system call (recvmmsg, sendmmsg), by koffi. What dgram spends on each datagram, and on waking whoever it is for, is more than many
  * a message costs in the core.
  */
+
 import type { Bytes } from '../ike/wire/bytes.ts';
+import { errnoName } from '../process/errno.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -81,10 +83,7 @@ export async function loadUdpBatches(): Promise<UdpBatches | undefined> {
   const close = libc.func('int close(int fd)');
   const recvmmsg = libc.func('int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)');
   const sendmmsg = libc.func('int sendmmsg(int fd, void *headers, unsigned int count, int flags)');
-  // EWOULDBLOCK is EAGAIN by another name.
-  const codes = Object.entries(koffi.os.errno).filter(([name]) => name !== 'EWOULDBLOCK');
-  const names = new Map(codes.map(([name, value]) => [value, name]));
-  const errno = (): string => names.get(koffi.errno()) ?? `errno ${koffi.errno()}`;
+  const errno = (): string => errnoName(koffi.errno());
   const memory = (bytes: number): Native => {
     const pointer = koffi.alloc('uint8_t', bytes);
     return { base: BigInt(koffi.address(pointer)), buffer: koffi.view(pointer, bytes) };

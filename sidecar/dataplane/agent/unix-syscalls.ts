@@ -1,6 +1,7 @@
 /** What Unix sockets can do and Node does not offer, by koffi: who is at the other end (SO_PEERCRED), and descriptors that travel along (SCM_RIGHTS). */
-import { constants } from 'node:os';
+
 import type { Bytes } from '../../ike/wire/bytes.ts';
+import { errnoName } from '../../process/errno.ts';
 
 /** As the kernel saw it when it connected; a process cannot lie about it. */
 export interface PeerCredentials {
@@ -44,10 +45,6 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 /** struct sockaddr_un */
 const ADDRESS_BYTES = 110;
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
-// EWOULDBLOCK is EAGAIN by another name.
-NAMES.set(constants.errno.EAGAIN, 'EAGAIN');
-
 /** @throws Error when koffi has no binary for this machine. */
 export async function loadUnixSyscalls(): Promise<UnixSyscalls> {
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64'))
@@ -63,7 +60,7 @@ export async function loadUnixSyscalls(): Promise<UnixSyscalls> {
   const pointer = koffi.alloc('uint8_t', Arena.BYTES);
   const arena = new Arena(BigInt(koffi.address(pointer)), koffi.view(pointer, Arena.BYTES));
   const failure = (doing: string): Error => {
-    const code = NAMES.get(koffi.errno()) ?? `errno ${koffi.errno()}`;
+    const code = errnoName(koffi.errno());
     return Object.assign(new Error(`${doing}: ${code}`), { code });
   };
   const check = (result: number, doing: string): number => {

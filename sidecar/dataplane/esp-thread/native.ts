@@ -1,4 +1,5 @@
 /** C as the thread calls it: addresses are plain numbers, for which nothing is allocated, and memory that does not move. */
+import { errnoName } from '../../process/errno.ts';
 import type { Arena } from '../userspace/arena.ts';
 
 /** Takes and answers integers and addresses. */
@@ -34,9 +35,6 @@ export async function loadNative(): Promise<Native | undefined> {
   );
   if (!koffi) return undefined;
   const itself = koffi.load(null);
-  // EWOULDBLOCK is EAGAIN by another name.
-  const codes = Object.entries(koffi.os.errno).filter(([name]) => name !== 'EWOULDBLOCK');
-  const names = new Map(codes.map(([name, value]) => [value, name]));
   const mmap: NativeCall = itself.func(
     'uintptr_t mmap(uintptr_t at, size_t length, int access, int kind, int fd, int64_t offset)',
   );
@@ -51,6 +49,6 @@ export async function loadNative(): Promise<Native | undefined> {
       const buffer = koffi.view(BigInt(base), bytes);
       return { base, bytes: new Uint8Array(buffer), view: new DataView(buffer), words: new Int32Array(buffer) };
     },
-    errno: () => names.get(koffi.errno()) ?? `errno ${koffi.errno()}`,
+    errno: () => errnoName(koffi.errno()),
   };
 }

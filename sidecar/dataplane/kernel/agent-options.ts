@@ -1,7 +1,9 @@
 /** The command line of the agent, parsed once. */
+
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../../contract/duration.ts';
+import type { CommandLine } from '../../process/command.ts';
 import { LOG_LEVELS, type LogLevel } from '../../process/log.ts';
 
 export interface AgentOptions {
@@ -18,11 +20,6 @@ export interface AgentOptions {
   /** Undefined: nothing is served over HTTP. */
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
 }
-
-export type CommandLine =
-  | { readonly do: 'run'; readonly options: AgentOptions }
-  | { readonly do: 'help' | 'version' }
-  | { readonly do: 'refuse'; readonly problems: readonly string[] };
 
 export const USAGE = `usage: node sidecar/dataplane/kernel/main.ts --config FILE --socket PATH [options]
 
@@ -52,7 +49,7 @@ const FLAGS = {
 } as const;
 
 /** `uid`: of this process. */
-export function parseCommandLine(args: readonly string[], { uid }: { readonly uid: number }): CommandLine {
+export function parseCommandLine(args: readonly string[], { uid }: { readonly uid: number }): CommandLine<AgentOptions> {
   const problems: string[] = [];
   const values = parseFlags(args, problems);
   if (values?.help) return { do: 'help' };

@@ -1,4 +1,6 @@
 /** The agent: the privileged half of a gateway, in one process. The only reader of its command line. */
+
+import { runCommand } from '../../process/command.ts';
 import { type HttpServer, startHttpServer } from '../../process/http-server.ts';
 import { createLog, flushLog, type Log } from '../../process/log.ts';
 import { Readiness } from '../../process/readiness.ts';
@@ -12,25 +14,10 @@ import { createHost } from './host.ts';
 import { openKernelChildren } from './kernel-children.ts';
 import { ownAddresses } from './own-addresses.ts';
 
-const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
 const SHUTDOWN_LIMIT_MS = 15_000;
 
-const line = parseCommandLine(process.argv.slice(2), { uid: process.getuid?.() ?? 0 });
-switch (line.do) {
-  case 'help':
-    process.stdout.write(USAGE);
-    break;
-  case 'version':
-    process.stdout.write(`${version()}\n`);
-    break;
-  case 'refuse':
-    process.stderr.write(`${line.problems.join('\n')}\n\n${USAGE}`);
-    process.exitCode = EXIT_USAGE;
-    break;
-  case 'run':
-    await run(line.options);
-}
+await runCommand(parseCommandLine(process.argv.slice(2), { uid: process.getuid?.() ?? 0 }), USAGE, run);
 
 async function run(options: AgentOptions): Promise<void> {
   const log = createLog({ level: options.logLevel, base: { part: 'agent' } });

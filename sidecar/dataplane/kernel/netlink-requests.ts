@@ -4,9 +4,11 @@
  * The kernel carries requests out while the sending system call lasts, so when it returns all answers are there to be read and nothing has to
  * be waited for. What is asked while a batch is under way makes up the next batch.
  */
+
 import type { Bytes } from '../../ike/wire/bytes.ts';
+import { errnoName } from '../../process/errno.ts';
 import { decodeMessages, encodeMessage, endingOf, type Message, NLM_F_ACK, NLM_F_DUMP, type Request } from './netlink-message.ts';
-import { errnoName, type NetlinkSyscalls } from './netlink-syscalls.ts';
+import type { NetlinkSyscalls } from './netlink-syscalls.ts';
 
 /** A request that the kernel refused; `code` is the errno name, the message the kernel's own words where it has some. */
 export class NetlinkError extends Error {

@@ -1,6 +1,7 @@
 /** The system calls of Linux that a netlink socket takes and Node does not offer, by koffi. */
-import { constants } from 'node:os';
+
 import type { Bytes } from '../../ike/wire/bytes.ts';
+import { errnoName } from '../../process/errno.ts';
 
 export interface NetlinkSyscalls {
   /** A socket that does not block, with a receive buffer of so many bytes, joined to the multicast groups. @throws Error that names the remedy. */
@@ -36,12 +37,6 @@ const MSG_TRUNC = 0x20;
 /** struct sockaddr_nl: family, padding, port (0: the kernel), groups. */
 const ADDRESS_BYTES = 12;
 const PORT_AT = 4;
-
-const NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
-/** EWOULDBLOCK is EAGAIN by another name, EOPNOTSUPP is ENOTSUP. */
-NAMES.set(constants.errno.EAGAIN, 'EAGAIN').set(constants.errno.EOPNOTSUPP, 'EOPNOTSUPP');
-
-export const errnoName = (errno: number): string => NAMES.get(errno) ?? `error ${errno}`;
 
 /** @throws Error when koffi has no binary for this machine. */
 export async function loadNetlinkSyscalls(): Promise<NetlinkSyscalls> {

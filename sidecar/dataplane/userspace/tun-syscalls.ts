@@ -1,5 +1,7 @@
 /** The system calls of Linux that a TUN device takes and Node does not offer, by koffi. */
+
 import type { Bytes } from '../../ike/wire/bytes.ts';
+import { errnoName } from '../../process/errno.ts';
 
 /** Each of these answers the value of the system call; below 0, `errno` holds the reason. */
 export interface TunSyscalls {
@@ -58,9 +60,6 @@ export async function loadTunSyscalls(): Promise<TunSyscalls> {
   const write = libc.func('intptr_t write(int fd, void *from, size_t length)');
   const eventfd = libc.func('int eventfd(unsigned int initial, int flags)');
   const poll = libc.func('int poll(void *fds, unsigned long count, int timeout)');
-  // EWOULDBLOCK is EAGAIN by another name.
-  const codes = Object.entries(koffi.os.errno).filter(([name]) => name !== 'EWOULDBLOCK');
-  const names = new Map(codes.map(([name, value]) => [value, name]));
   const polled = new DataView(new ArrayBuffer(16));
   return {
     attach: (fd, name, kind = 'single-queue') => ioctl(fd, TUNSETIFF, 'void *', interfaceRequest(name, KINDS[kind])),
@@ -83,7 +82,7 @@ export async function loadTunSyscalls(): Promise<TunSyscalls> {
       pollFor(polled, 8, wakeup);
       poll.async(polled, 2, timeoutMs, then);
     },
-    errno: () => names.get(koffi.errno()) ?? `error ${koffi.errno()}`,
+    errno: () => errnoName(koffi.errno()),
   };
 }
 

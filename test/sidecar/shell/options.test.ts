@@ -1,9 +1,10 @@
 /** The command line: understood, or refused with everything that is wrong. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type CommandLine, parseCommandLine } from '../../../sidecar/shell/options.ts';
+import type { CommandLine } from '../../../sidecar/process/command.ts';
+import { parseCommandLine, type SidecarOptions } from '../../../sidecar/shell/options.ts';
 
-const parse = (line: string, env = {}, hostname = 'office-2.peers'): CommandLine =>
+const parse = (line: string, env = {}, hostname = 'office-2.peers'): CommandLine<SidecarOptions> =>
   parseCommandLine(line.split(' ').filter(Boolean), { env, hostname, version: '0.1.0' });
 const NEEDED = '--config gateway.yaml --key-ring=key-ring.yaml';
 const options = (line: string, env = {}) => {

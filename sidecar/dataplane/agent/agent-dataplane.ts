@@ -62,8 +62,7 @@ export class AgentDataplane implements Dataplane {
       if (report.report === 'carried') this.#children.carried(report);
       if (report.report === 'lost') this.#children.delete(report.spiIn);
     }
-    this.#reports.push(...reports);
-    if (reports.length > 0) this.#options.active();
+    this.#tell(reports);
   }
 
   count(children: readonly CarriedTraffic[], drops: Readonly<Record<string, number>>): void {
@@ -147,9 +146,15 @@ export class AgentDataplane implements Dataplane {
     if (isAway && this.#present) void this.#catchUp(this.#era);
   }
 
-  /** A child that could not be installed is not there; one that could not follow its peer carries nothing either. */
+  /** A child that could not be installed is not there. One that could not follow its peer is there until the core, which hears of it, has it removed. */
   #refused(order: DataplaneOrder, reason: string): void {
-    if (order.order !== 'remove') this.hear([{ report: 'lost', spiIn: spiOf(order), reason }]);
+    if (order.order === 'install') this.#children.delete(order.child.spiIn);
+    if (order.order !== 'remove') this.#tell([{ report: 'lost', spiIn: spiOf(order), reason }]);
+  }
+
+  #tell(reports: readonly DataplaneReport[]): void {
+    this.#reports.push(...reports);
+    if (reports.length > 0) this.#options.active();
   }
 
   #ended = (order: DataplaneOrder): LastTraffic => (order.order === 'remove' ? this.#ledger.end(order.spiIn) : undefined);

@@ -113,7 +113,19 @@ describe('the data plane over an agent', () => {
       lost(301, 'failed: ENOSYS'),
       lost(302, 'failed: ESRCH'),
     ]);
-    assert.deepEqual([port.reports(), port.children(), agent.active], [[], [], 3]);
+    assert.deepEqual([port.reports(), port.children().map(({ child }) => child.spiIn), agent.active], [[], [302], 3]);
+  });
+
+  it('has the agent remove a child that could not follow its peer: it is there still', async () => {
+    const { port, requests } = await serving(300);
+    void port.order(move(300));
+    await turn();
+    requests.pop()?.answer([{ ok: false, why: 'refused', reason: 'path.remote: inside a pool' }]);
+    await turn();
+    assert.deepEqual(port.reports(), [lost(300, 'refused: path.remote: inside a pool')]);
+    void port.order(remove(300));
+    await turn();
+    assert.deepEqual(requests.pop()?.orders, [remove(300)]);
   });
 
   it('asks for nothing that concerns a child which is gone already', async () => {

@@ -204,6 +204,8 @@ export class AgentService {
 
   async #flush(): Promise<void> {
     const { log, orphanGraceMs } = this.#options;
+    // Named in the last moment; whoever did so may go before it is known that they are there.
+    if (this.#children.reconciling) return this.#orphans.begin();
     try {
       log.warn({ children: this.#children.count, orphanGraceMs }, 'no sidecar has come; its children are removed');
       await this.#children.flush();

@@ -36,6 +36,11 @@ export class ChildrenInForce {
     return this.#living.size;
   }
 
+  /** Whether they are just being made what a sidecar says that they are. */
+  get reconciling(): boolean {
+    return this.#reconciling !== undefined;
+  }
+
   /** Begun at once and in order: whoever calls twice need not wait in between. */
   async carryOut(orders: readonly DataplaneOrder[]): Promise<readonly Outcome[]> {
     while (this.#reconciling) await this.#reconciling;

@@ -4,7 +4,7 @@ export class OrphanWatch {
   readonly #orphaned: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Called once for each time that nobody came. */
+  /** `orphaned`: called once for each `begin` after which nobody came. */
   constructor(graceMs: number, orphaned: () => void) {
     this.#graceMs = graceMs;
     this.#orphaned = orphaned;
@@ -12,7 +12,10 @@ export class OrphanWatch {
 
   /** No sidecar is there. */
   begin(): void {
-    this.#timer ??= setTimeout(this.#orphaned, this.#graceMs);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#orphaned();
+    }, this.#graceMs);
   }
 
   /** One has named all its children. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { openSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Problem } from '../../../../sidecar/contract/agent-protocol.ts';
 import type { DataplaneConfig } from '../../../../sidecar/contract/dataplane-config.ts';
 import { Agent, type AgentParts } from '../../../../sidecar/dataplane/kernel/agent.ts';
@@ -271,6 +272,21 @@ describe('the agent', { timeout: 30_000 }, () => {
     await eventually('synced', () => kernel.told.includes('reconcile'));
     await other.connection.close();
     await eventually('flushed again', () => kernel.told.filter((one) => one === 'flush').length === 2);
+  });
+
+  it('removes no children that a sidecar is naming just when the time is up', async () => {
+    const { start, sidecar, kernel, agent } = world(yaml(), { orphanGraceMs: 60 });
+    await start();
+    const hold = Promise.withResolvers<void>();
+    kernel.hold = hold.promise;
+    const other = sidecar();
+    other.children = [install(0x1000)];
+    await eventually('sync', () => kernel.told.includes('reconcile 1000'));
+    await delay(80);
+    hold.resolve();
+    await other.connection.settle();
+    assert.deepEqual(kernel.told.slice(kernel.told.indexOf('reconcile 1000') + 1), ['settle']);
+    assert.deepEqual([[...kernel.children.keys()], agent.status?.children], [[0x1000], 1]);
   });
 
   it('keeps children while a sidecar is there that has named them', async () => {

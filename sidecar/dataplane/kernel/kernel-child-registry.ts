@@ -79,6 +79,8 @@ export class ChildRegistry {
     const names = WAYS.map((way) => stateName(child.idOf(way)));
     WAYS.forEach((way, at) => {
       const name = names[at] ?? '';
+      // A peer may choose an SPI that another one at its address has; the kernel then refuses the second.
+      if (this.#states.has(name)) return;
       this.#states.set(name, { child, way });
       this.#fresh.add(name);
     });

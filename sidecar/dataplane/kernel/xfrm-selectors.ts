@@ -74,12 +74,14 @@ function pairOf(source: Side, destination: Side): XfrmSelector | undefined {
   };
 }
 
+/** Nothing is taken apart beyond what can be carried: a peer has a say in these ranges, and each may be thousands of blocks. */
 function sidesOf(selectors: readonly Selector[]): readonly Side[] {
-  const sides = selectors.flatMap((selector) => {
-    const ports = portsOf(selector);
-    return prefixesOf(selector).flatMap((prefix) => ports.map((port) => ({ protocol: selector.protocol, prefix, port })));
-  });
-  if (sides.length > MOST_PAIRS) throw tooMany();
+  const sides: Side[] = [];
+  for (const selector of selectors) {
+    const [ports, prefixes] = [portsOf(selector), prefixesOf(selector)];
+    if (sides.length + ports.length * prefixes.length > MOST_PAIRS) throw tooMany();
+    for (const prefix of prefixes) for (const port of ports) sides.push({ protocol: selector.protocol, prefix, port });
+  }
   return sides;
 }
 

@@ -48,6 +48,12 @@ describe('selectors as the kernel has them', () => {
     );
   });
 
+  it('are taken apart no further than they can be carried', () => {
+    const wide = selector('10.0.0.1', '10.255.255.254', { protocol: 6, startPort: 1, endPort: 65_534 });
+    const untouched = new Proxy(wide, { get: () => assert.fail('it was looked at') });
+    assert.throws(() => outboundSelectors({ local: [wide, untouched], remote: [selector('10.8.0.7')] }), /more than 64 policies/);
+  });
+
   it('turn round for what comes back', () => {
     const local = [selector('10.0.0.1', '10.0.0.1', { protocol: 17, startPort: 53, endPort: 53 })];
     assert.deepEqual(words(outboundSelectors({ local, remote: [selector('10.8.0.7')] }).map(reversed)), [

@@ -356,6 +356,21 @@ describe('the loop, with a data plane that takes its time', () => {
     assert.equal(sent.length, 5, 'at once');
   });
 
+  it('holds so much for a peer and no more: who repeats himself all the while fills no memory', async () => {
+    const { core, loop, sent, dataplane } = setUp();
+    const done = Promise.withResolvers<undefined>();
+    dataplane.order = () => done.promise;
+    core.reply = () => [{ type: 'dataplane', order: { order: 'remove', spiIn: 256 } }, { type: 'send', bytes, path }];
+    loop.handle(datagram);
+    core.reply = () => [{ type: 'send', bytes, path }];
+    for (let repeated = 0; repeated < 10_000; repeated++) loop.handle(datagram);
+    done.resolve(undefined);
+    for (let turn = 0; turn < 10; turn++) await new Promise((next) => setImmediate(next));
+    assert.equal(sent.length, 64);
+    loop.handle(datagram);
+    assert.equal(sent.length, 65);
+  });
+
   it('holds nothing for ever: after ten seconds the child is lost and the message leaves', async () => {
     const { core, loop, doing, left, fire, timers } = slow();
     core.reply = (input) => (input.type === 'report' ? [say(2)] : [install(300), say(1)]);

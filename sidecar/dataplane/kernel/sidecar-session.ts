@@ -52,6 +52,9 @@ export class SidecarSession {
 
   /** Parts are answered when the whole is known. */
   async #sync(part: Sync): Promise<void> {
+    // Parts that count for nothing would pile up without end.
+    if (part.children.length === 0 && !part.last)
+      throw new NoMessage('message: children: this part of a sync names no child and is not the last');
     this.#named += part.children.length;
     if (this.#named > MOST_NAMED) throw new NoMessage(`message: children: more than ${MOST_NAMED} in one sync`);
     this.#parts.push(part);

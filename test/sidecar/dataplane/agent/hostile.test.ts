@@ -83,7 +83,7 @@ describe('the agent', { timeout: 30_000 }, () => {
       'a second hello': [messages(HELLO, HELLO), /message: type: hello after hello/],
       'an order before sync': [messages(HELLO, { type: 'orders', id: 1, orders: [] }), /a request before the end of sync/],
       'an order amid sync': [
-        messages(HELLO, { ...SYNC, last: false } as ToAgent, { type: 'settle', id: 2 }),
+        messages(HELLO, { type: 'sync', id: 1, children: [install(0x1000)], last: false }, { type: 'settle', id: 2 }),
         /a request before the end of sync/,
       ],
       'garbage after hello': [concat(messages(HELLO, SYNC), new Uint8Array(64).fill(0xee)), /frame: 4008636142 bytes/],
@@ -92,6 +92,11 @@ describe('the agent', { timeout: 30_000 }, () => {
       assert.match(await ended(one, bytes), expected, what);
     }
     assert.ok(!one.server.attended);
+  });
+
+  it('keeps no parts of a sync that name nobody: they would pile up without end', async () => {
+    const empty = { ...SYNC, last: false } as ToAgent;
+    assert.match(await ended(await agent(), messages(HELLO, empty)), /names no child and is not the last/);
   });
 
   it('does not wait for ever: for a hello, for the rest of a frame, drop by drop', async () => {

@@ -360,7 +360,10 @@ describe('the loop, with a data plane that takes its time', () => {
     const { core, loop, sent, dataplane } = setUp();
     const done = Promise.withResolvers<undefined>();
     dataplane.order = () => done.promise;
-    core.reply = () => [{ type: 'dataplane', order: { order: 'remove', spiIn: 256 } }, { type: 'send', bytes, path }];
+    core.reply = () => [
+      { type: 'dataplane', order: { order: 'remove', spiIn: 256 } },
+      { type: 'send', bytes, path },
+    ];
     loop.handle(datagram);
     core.reply = () => [{ type: 'send', bytes, path }];
     for (let repeated = 0; repeated < 10_000; repeated++) loop.handle(datagram);

@@ -280,7 +280,7 @@ describe('the agent', { timeout: 30_000 }, () => {
     const hold = Promise.withResolvers<void>();
     kernel.hold = hold.promise;
     const other = sidecar();
-    other.children = [install(0x1000)];
+    other.children.push(install(0x1000));
     await eventually('sync', () => kernel.told.includes('reconcile 1000'));
     await delay(80);
     hold.resolve();

@@ -10,10 +10,10 @@ const NAME = 'bench/dataplane';
 
 export interface PlaneCost {
   readonly megabits: number;
-  /** Of the kernel's one processor, which also sends, receives and decrypts at the other end: 0 to 1. */
-  readonly busy: number;
-  /** Processor time of sidecar and agent together while it lasted, in ms. */
-  readonly processesMs: number;
+  /** Processor time of the kernel with all in it, both ends of the transfer and of the tunnel. */
+  readonly msPerGigabit: number;
+  /** Of that, the processes of sidecar and agent. */
+  readonly podMsPerGigabit: number;
 }
 
 export interface KernelBench {
@@ -36,8 +36,8 @@ export async function benchKernel(): Promise<KernelBench> {
   const figure = (name: string): number => figures[name] ?? Number.NaN;
   const plane = (name: string): PlaneCost => ({
     megabits: figure(`${name}Megabits`),
-    busy: figure(`${name}Busy`),
-    processesMs: figure(`${name}ProcessesMs`),
+    msPerGigabit: figure(`${name}MsPerGigabit`),
+    podMsPerGigabit: figure(`${name}PodMsPerGigabit`),
   });
   return {
     where: `user-mode Linux ${releaseOf(kernel)}, no AES instructions`,

@@ -3,7 +3,8 @@
  *
  *     npm run bench:dataplane -- [--runs N] [--seconds N] [--only NAME …]
  *
- * NAME: rekindle, strongswan, primitives, children. Here roots and tools are prepared; the rest runs in namespaces that take all with them when they end.
+ * NAME: rekindle, strongswan, primitives, children, kernel. Here roots and tools are prepared; the rest runs in namespaces that take all with them when they
+ * end, and what needs a kernel with ESP (kernel) in user-mode Linux.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,12 +15,14 @@ import { parseArgs } from 'node:util';
 import { peerVersions, prepareRoots } from '../../interop/lab/roots.ts';
 import { installTools, PATH, TOOLS } from '../../interop/lab/tools.ts';
 import type { Order } from './inside.ts';
+import { reportKernel } from './kernel.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_KILLED = 143;
 const INSIDE = join(import.meta.dirname, 'inside.ts');
 const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
-const NAMES = ['rekindle', 'strongswan', 'primitives', 'children'];
+const KERNEL = 'kernel';
+const NAMES = ['rekindle', 'strongswan', 'primitives', 'children', KERNEL];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -47,6 +50,12 @@ async function main(): Promise<number> {
     );
   const [runs, seconds, only] = [whole('runs', values.runs, 50), whole('seconds', values.seconds, 60), chosen()];
   installTools(TOOLS, false);
+  const status = only.every((name) => name === KERNEL) ? 0 : await besideStrongSwan(runs, seconds, only);
+  if (status === 0 && only.includes(KERNEL)) process.stdout.write(await reportKernel());
+  return status;
+}
+
+async function besideStrongSwan(runs: number, seconds: number, only: readonly string[]): Promise<number> {
   const roots = await prepareRoots(new Set(only.includes('strongswan') ? (['strongswan'] as const) : []));
   const order: Order = { runs, seconds, only, roots: [...roots], versions: peerVersions(roots), folder };
   const argv = [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(order)];

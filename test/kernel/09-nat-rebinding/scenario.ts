@@ -18,7 +18,7 @@ table ip nat {
 `;
 
 export const scenario: Scenario = {
-  title: 'a NAT changes the port of strongSwan and of our client: the kernel reports it, the session follows',
+  title: 'a NAT changes the port of strongSwan twice: the kernel reports it, session and traffic follow',
   roots: ['strongswan'],
   limitMs: 90_000,
   async run(lab) {

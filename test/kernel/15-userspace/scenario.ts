@@ -12,7 +12,7 @@ const BYTES = 1_000_000;
 
 export const scenario: Scenario = {
   title:
-    'user-space ESP without any capability: the agent hands its TUN device over, strongSwan has its kernel; agent and sidecar come back',
+    'user-space ESP without any capability: the agent hands its TUN device over, strongSwan has its kernel; the agent comes back',
   roots: ['strongswan'],
   limitMs: 120_000,
   async run(lab) {

@@ -10,6 +10,8 @@ import { MANY_POOL } from '../../lab/many-children.ts';
 import { busyMs, processMs } from '../../lab/processor.ts';
 
 const CHILDREN = 1_000;
+/** AES-256-GCM. */
+const CONNECTION = 'aes256gcm';
 const BYTES = 20_000_000;
 
 export const scenario: Scenario = {
@@ -37,17 +39,17 @@ async function transfer(lab: KernelLab, plane: 'kernel' | 'userspace'): Promise<
   await lab.serve(ordinal);
   const pod = await lab.pod(ordinal, { settings: DUAL_POOLS, dataplane: { dataplane: plane } });
   const peer = await lab.strongSwan();
-  await peer.initiate('aes128gcm');
+  await peer.initiate(CONNECTION);
   const { ipv4 } = await innerAddresses(lab.initiator);
   const server = await BulkServer.start(lab.server, SERVER.ipv4, BYTES);
   const processes = () => processMs(pod.sidecar.pid) + processMs(pod.agent.pid);
-  const [busy, own, began] = [busyMs(), processes(), performance.now()];
+  const [busy, own] = [busyMs(), processes()];
   const megabits = await server.fetch(lab.initiator, ipv4);
-  const elapsed = performance.now() - began;
+  const perGigabit = (ms: number): number => (ms * 1e9) / (8 * BYTES);
   lab.figures[`${plane}Megabits`] = megabits;
-  lab.figures[`${plane}Busy`] = (busyMs() - busy) / elapsed;
-  lab.figures[`${plane}ProcessesMs`] = processes() - own;
-  await peer.must('--terminate', '--ike', 'aes128gcm');
+  lab.figures[`${plane}MsPerGigabit`] = perGigabit(busyMs() - busy);
+  lab.figures[`${plane}PodMsPerGigabit`] = perGigabit(processes() - own);
+  await peer.must('--terminate', '--ike', CONNECTION);
   await Promise.all([peer.kill(), pod.kill(), server.stop()]);
   await clear(lab.initiator);
 }

@@ -128,3 +128,7 @@ export const inPhase = <N extends PhaseName>(sa: IkeSa, ...names: readonly N[]):
 
 /** The SPI that we chose, by which the table of SAs knows this one. */
 export const ownSpi = (sa: Pick<IkeSa, 'role' | 'spiI' | 'spiR'>): string => (sa.role === 'initiator' ? sa.spiI : sa.spiR);
+
+/** Both SPIs: what names an SA among siblings. */
+export type SpiPair = Pick<IkeSa, 'spiI' | 'spiR'>;
+export const pairOf = ({ spiI, spiR }: SpiPair): string => `${spiI} ${spiR}`;

@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import { ProtocolError } from './error.ts';
 import type { SecuredSa } from './protection.ts';
 import { receive } from './reception.ts';
-import { type IkeSa, type InPhase, inPhase, later, ownSpi, type Path } from './sa.ts';
+import { type IkeSa, type InPhase, inPhase, later, ownSpi, type Path, type SpiPair } from './sa.ts';
 import { retransmitOf } from './terms.ts';
 import type { Bytes } from './wire/bytes.ts';
 import { decodeMessage } from './wire/message.ts';
@@ -20,7 +20,7 @@ export const isOfSession = (exchange: number): boolean =>
   exchange === Exchange.INFORMATIONAL || exchange === Exchange.CREATE_CHILD_SA;
 
 /** The SA of these SPIs that is here, whichever of them is ours. */
-export function heldBy({ spiI, spiR }: Pick<IkeSa, 'spiI' | 'spiR'>, ctx: Context): SecuredSa | undefined {
+export function heldBy({ spiI, spiR }: SpiPair, ctx: Context): SecuredSa | undefined {
   const sa = [ctx.find(spiR), ctx.find(spiI)].find((one) => one?.spiI === spiI && one.spiR === spiR);
   return sa && 'keys' in sa.phase ? { ...sa, phase: sa.phase } : undefined;
 }

@@ -1,7 +1,8 @@
 /** The sibling pods of this gateway: what we ask them and they ask us (hand-off of SAs, leases in each other's slices, spent tickets). */
 import type { Context, Member } from './context.ts';
 import { ProtocolError } from './error.ts';
-import { ANSWER_MS, type Giving, HandOff, type Next, type Waiting } from './handoff.ts';
+import type { Giving } from './handed-over.ts';
+import { HandOff, type Next } from './handoff.ts';
 import { LEASE_MS, LeaseExchange, type Telling } from './lease-exchange.ts';
 import {
   type Answer,
@@ -13,6 +14,7 @@ import {
   sealAnswer,
   sealQuestion,
 } from './peer-channel.ts';
+import { ANSWER_MS, type Waiting } from './pending-fetches.ts';
 import { type IkeSa, type Instant, inPhase, later, type Path } from './sa.ts';
 import { ShortMemory } from './short-memory.ts';
 import { type Deadline, type DropReason, event, NOTHING, type Output, type Step } from './step.ts';

@@ -4,6 +4,8 @@ import { wanting } from './child-exchange.ts';
 import type { Context } from './context.ts';
 import type { Deadlines } from './deadlines.ts';
 import * as dispatch from './dispatch.ts';
+import { ProtocolError } from './error.ts';
+import { failure, type Stage } from './failure.ts';
 import { deadlineOf } from './lifetime.ts';
 import { type IkeSa, inPhase, later, ownSpi } from './sa.ts';
 import type { SaTable } from './sa-table.ts';
@@ -21,6 +23,21 @@ export class Commitment {
     this.#sas = sas;
     this.#deadlines = deadlines;
     this.#siblings = siblings;
+  }
+
+  /** The one place where errors are caught. */
+  guarded(stage: Stage, ctx: Context, run: () => Outputs): Outputs {
+    try {
+      return run();
+    } catch (error) {
+      if (error instanceof ProtocolError) return this.commit(stage.sa, failure(error, stage, ctx), ctx);
+      return this.#broken(error, stage, ctx);
+    }
+  }
+
+  #broken(error: unknown, { sa, datagram, message }: Stage, ctx: Context): Outputs {
+    const bug = event({ name: 'internal-error', error, length: datagram.length, spi: message?.spiR ?? '' });
+    return [bug, ...this.commit(sa, { sa: undefined, outputs: NOTHING, closes: 'internal error' }, ctx)];
   }
 
   /** `before`: the SA that the step began with; undefined when there was none. */

@@ -69,9 +69,12 @@ export const scenario: Scenario = {
     await lab.step('one client does not reach another; it does when that is allowed, without a restart', async () => {
       const secret = lab.secretFile(`a secret of ${SECOND}`);
       const second = await lab.neighbour(['--id', SECOND, '--psk-file', secret]);
-      const [event] = await second.tells('established');
+      const [event] = await second.client.tells('established');
       const other = event?.inner.find((address) => address.includes('.')) ?? '';
-      await unanswered(lab, ipv4, other);
+      await lab.eventually(() => second.machine.must('ping', '-n', '-c', '1', '-W', '1', '-I', other, SERVER.ipv4));
+      const before = await dropped();
+      assert.match(await unanswered(lab, ipv4, other), /filtered/i);
+      await rises(before);
       pod.agent.configure({ traffic: { isolateClients: false } });
       await lab.eventually(() => lab.ping(ipv4, other));
     });
@@ -96,10 +99,12 @@ export const scenario: Scenario = {
   },
 };
 
-async function unanswered(lab: KernelLab, from: string, to: string): Promise<void> {
+/** What ping said. */
+async function unanswered(lab: KernelLab, from: string, to: string): Promise<string> {
   const { status, text } = await lab.initiator.run('ping', '-n', '-c', String(PINGS), '-i', '0.05', '-W', '1', '-I', from, to);
   assert.notEqual(status, 0, text);
   assert.match(text, /100% packet loss/);
+  return text;
 }
 
 /** Echo requests that came to the server. */

@@ -169,7 +169,7 @@ export class KernelLab extends Narration {
   }
 
   /** Our client on a machine of its own, with flags that say who it is. */
-  async neighbour(flags: readonly string[]): Promise<Client> {
+  async neighbour(flags: readonly string[]): Promise<{ readonly machine: Machine; readonly client: Client }> {
     const neighbour = await Machine.create('neighbour', this.folder);
     await connect([
       { machine: neighbour, device: OUTER.device, addresses: ['10.96.2.1/24'] },
@@ -177,7 +177,7 @@ export class KernelLab extends Narration {
     ]);
     await neighbour.must('ip', 'route', 'add', 'default', 'via', '10.96.2.254');
     const place = { folder: this.folder, node: [process.execPath], gateway: SERVICE.ipv4, credentials: { flags } };
-    return Client.start(neighbour, { ...place, args: ['--tun', TUN] });
+    return { machine: neighbour, client: Client.start(neighbour, { ...place, args: ['--tun', TUN] }) };
   }
 
   /** A file that a client reads, its owner's alone. */

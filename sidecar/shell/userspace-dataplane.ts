@@ -87,7 +87,11 @@ export class UserspaceGateway implements Omit<GatewayDataplane, 'kind'> {
 
   async #begin(open: OpenDevice): Promise<void> {
     const device = await open();
-    this.#running = (await inThread(device, settings(this.#config, this.#options), this.#options)) ?? (await this.#here(device));
+    const thread = await inThread(device, settings(this.#config, this.#options), this.#options).catch((error: unknown) => {
+      closeSync(device);
+      throw error;
+    });
+    this.#running = thread ?? (await this.#here(device));
   }
 
   /** Where the platform has no such thread. */

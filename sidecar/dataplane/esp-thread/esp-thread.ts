@@ -50,7 +50,13 @@ export async function startEspThread(options: EspThreadOptions): Promise<EspThre
   const wakeup = native.func('int eventfd(unsigned int initial, int flags)')(0, EVENTFD_FLAGS);
   if (wakeup < 0) throw new Error(`eventfd failed with ${native.errno()}`);
   const thread = new EspThread(options, wakeup);
-  await thread.ready;
+  try {
+    await thread.ready;
+  } catch (error) {
+    // One that nobody holds would begin later, and take packets away from the one that serves by then.
+    thread.close();
+    throw error;
+  }
   return thread;
 }
 
@@ -85,6 +91,7 @@ export class EspThread implements Dataplane {
   #closed = false;
   /** Undefined while a thread that died at once waits for its next try. */
   #life: Life | undefined;
+  #restart: NodeJS.Timeout | undefined;
 
   constructor(options: EspThreadOptions, wakeup: number) {
     this.#options = options;
@@ -142,6 +149,9 @@ export class EspThread implements Dataplane {
     this.#sendOrders();
     this.#send({ type: 'close' });
     this.#closed = true;
+    if (this.#life) return;
+    clearTimeout(this.#restart);
+    this.#finish();
   }
 
   #begin(): Life {
@@ -226,6 +236,8 @@ export class EspThread implements Dataplane {
   }
 
   #send(message: ToThread): void {
+    // The descriptor that wakes it may be another's by now.
+    if (this.#closed) return;
     this.#life?.worker.postMessage(message);
     this.#ring();
   }
@@ -247,12 +259,12 @@ export class EspThread implements Dataplane {
     this.#dropsBefore = sum(this.#dropsBefore, this.#drops);
     this.#drops = NO_DROPS;
     // Orders wait in the port of the next one until it has begun.
-    setTimeout(() => this.#again(), Math.max(0, life.since + RESTART_MS - performance.now()));
-  }
-
-  #again(): void {
-    if (this.#closed) this.#finish();
-    else this.#life = this.#begin();
+    this.#restart = setTimeout(
+      () => {
+        this.#life = this.#begin();
+      },
+      Math.max(0, life.since + RESTART_MS - performance.now()),
+    );
   }
 
   #finish(): void {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ChildSa } from '../../../sidecar/contract/dataplane.ts';
@@ -319,6 +319,28 @@ describe('a thread that dies', { skip: native === undefined && 'no koffi here' }
     await udp.close();
     closeSync(fd);
     pipe.close();
+  });
+});
+
+describe('a thread that cannot begin', { skip: native === undefined && 'no koffi here' }, () => {
+  it('is not tried again behind the back of whoever asked for it, and leaves no descriptor', async () => {
+    const begin = () =>
+      startEspThread({
+        ...{ sockets: [], tun: [], forward: true, active: () => {}, failed: () => {} },
+        ...{ settings: { ownAddresses: [], lifetimeBytes: 0 }, crypto: 'none that there is' as 'auto' },
+      });
+    const eventfds = (): number =>
+      readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).includes('eventfd');
+        } catch {
+          return false;
+        }
+      }).length;
+    await assert.rejects(begin(), /could not begin/);
+    const before = eventfds();
+    await assert.rejects(begin(), /could not begin/);
+    assert.equal(eventfds(), before);
   });
 });
 

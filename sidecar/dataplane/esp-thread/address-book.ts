@@ -97,8 +97,8 @@ export class NamedOrigin implements Origin {
     );
   }
 
+  /** False, too, while the book is full and has no such endpoint: it is not cleared here, for something may be about to be sent. */
   is(remote: string): boolean {
-    if (this.#book.full) this.#book.clear();
     const other = this.#book.find(remote);
     if (other === undefined) return false;
     const { view } = this.#arena;

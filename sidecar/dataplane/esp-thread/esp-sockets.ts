@@ -49,6 +49,7 @@ export class EspSockets {
   /** Hands over what has arrived, one batch of each socket. Answers how many datagrams it was. */
   receive(take: TakeDatagram): number {
     let datagrams = 0;
+    this.#makeRoom();
     for (const socket of this.#sockets) datagrams += this.#receive(socket, take);
     return datagrams;
   }
@@ -56,10 +57,7 @@ export class EspSockets {
   /** When `flush` is called; until then the bytes must stay as they are. */
   send(at: number, length: number, { local, remote }: Path): void {
     const socket = this.#socketOf(local);
-    if (this.#book.full) {
-      this.flush();
-      this.#book.clear();
-    }
+    this.#makeRoom();
     const name = this.#book.find(remote);
     if (!socket) this.fail('NO_SOCKET', 1);
     else if (name === undefined) this.fail('EDESTADDRREQ', 1);
@@ -77,6 +75,13 @@ export class EspSockets {
 
   fail(code: string, datagrams: number): void {
     this.#failed[code] = (this.#failed[code] ?? 0) + datagrams;
+  }
+
+  /** In the book. */
+  #makeRoom(): void {
+    if (!this.#book.full) return;
+    this.flush();
+    this.#book.clear();
   }
 
   #receive(socket: BatchedSocket, take: TakeDatagram): number {

@@ -25,13 +25,18 @@ export function findChildren(states: readonly ForeignState[], wanted: readonly K
   const found = new Map<number, Found>();
   for (const child of wanted) {
     const inbound = bySpi.get(child.child.spiIn)?.find((state) => isStateOf(child, 'in', state));
-    const outbound = bySpi
-      .get(child.child.spiOut)
-      ?.find((state) => isStateOf(child, 'out', state) && state.reqid === inbound?.reqid);
+    const outbound = furthest(
+      (bySpi.get(child.child.spiOut) ?? []).filter((state) => isStateOf(child, 'out', state) && state.reqid === inbound?.reqid),
+    );
     if (inbound && outbound) found.set(child.spiIn, { in: inbound, out: outbound });
   }
   return found;
 }
+
+/** An agent that was killed while a child moved left two: the one that was to go, and one that had begun behind it. No number comes twice. */
+const furthest = ([first, ...others]: readonly ForeignState[]): ForeignState | undefined =>
+  others.reduce((best, state) => (best && sentOf(best) > sentOf(state) ? best : state), first);
+const sentOf = ({ sequences }: ForeignState): number => sequences?.sent ?? 0;
 
 /** Where the states go, in the form of `wanted`. */
 export function pathOf({ in: inbound, out }: Found, wanted: ChildSa['path']): ChildSa['path'] {

@@ -38,11 +38,11 @@ export class RequestQueue {
     return new Promise((done, failed) => this.#waiting.push({ order, done, failed }));
   }
 
-  /** The next message: as many orders as fit into one, in order. Undefined: nothing waits. */
+  /** The next message: as many orders as fit into one, in order, or one `settle` for all who ask for it in a row. Undefined: nothing waits. */
   next(): ToAgent | undefined {
     const [first] = this.#waiting;
     if (!first) return undefined;
-    const count = first.order ? fitting(this.#waiting.slice(0, MOST_ORDERS).map(({ order }) => order)) : 1;
+    const count = first.order ? fitting(this.#waiting.slice(0, MOST_ORDERS).map(({ order }) => order)) : settling(this.#waiting);
     const taken = this.#waiting.splice(0, count);
     const id = this.#expect(
       first.order ? count : 0,
@@ -89,6 +89,12 @@ export class RequestQueue {
     this.#sent.push({ id, outcomes, answered, failed });
     return id;
   }
+}
+
+/** How many at the beginning ask for nothing else. */
+function settling(waiting: readonly Waiting[]): number {
+  const end = waiting.findIndex(({ order }) => order !== undefined);
+  return end < 0 ? waiting.length : end;
 }
 
 /** How many of them go into one message: in numbers, and in bytes by an estimate from above. */

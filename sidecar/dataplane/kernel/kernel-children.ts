@@ -20,8 +20,12 @@ import { decodeState, dumpStates, type ForeignState } from './xfrm-state.ts';
 import { NETLINK_XFRM } from './xfrm-structures.ts';
 
 /** @throws Error that names the remedy. */
-export async function openKernelChildren(settings: KernelSettings, observer: KernelObserver): Promise<KernelChildren> {
-  return new XfrmChildren(await loadNetlinkSyscalls(), settings, observer);
+export async function openKernelChildren(
+  settings: KernelSettings,
+  observer: KernelObserver,
+  system?: NetlinkSyscalls,
+): Promise<KernelChildren> {
+  return new XfrmChildren(system ?? (await loadNetlinkSyscalls()), settings, observer);
 }
 
 const ALL = -1;
@@ -36,7 +40,9 @@ class XfrmChildren implements KernelChildren {
   readonly #turns = new Turns();
   readonly #registry = new ChildRegistry();
   #settings: KernelSettings;
-  #resynchronising: Promise<void> | undefined;
+  /** The last one that has begun; never rejects. */
+  #reading: Promise<void> = Promise.resolve();
+  #nextReading: Promise<void> | undefined;
 
   constructor(system: NetlinkSyscalls, settings: KernelSettings, observer: KernelObserver) {
     this.#settings = settings;
@@ -178,14 +184,15 @@ class XfrmChildren implements KernelChildren {
     if (remote !== child.child.path.remote) this.#reports.elsewhere(child, remote);
   }
 
-  /** Reads all counters; who asks while it is under way gets the next one. */
+  /** Reads all counters; all who ask while that is under way share the next reading: siblings may ask many times at once. */
   #resynchronise(): Promise<void> {
-    const before = this.#resynchronising;
-    const next = before ? before.then(() => this.#readAll()) : this.#readAll();
-    this.#resynchronising = next;
-    return next.finally(() => {
-      if (this.#resynchronising === next) this.#resynchronising = undefined;
+    this.#nextReading ??= this.#reading.then(() => {
+      this.#nextReading = undefined;
+      const reading = this.#readAll();
+      this.#reading = reading.catch(() => {});
+      return reading;
     });
+    return this.#nextReading;
   }
 
   /** Also finds what somebody else has removed, or what the kernel removed when nobody could hear it. */

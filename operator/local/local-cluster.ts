@@ -1,35 +1,21 @@
 /** A whole cluster in one process: objects on disk, the operator's controller, pods as child processes, a UDP service in front. */
-import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { Problem } from '../../sidecar/contract/problem.ts';
 import { type GatewayStatus, parseStatus } from '../../sidecar/contract/status.ts';
-import { createLog } from '../../sidecar/process/log.ts';
-import { type Clock, systemClock } from '../clock.ts';
-import { Controller } from '../controller.ts';
-import { freshKey } from '../fresh-key.ts';
 import { apiVersionOf, isKind } from '../kube/kind.ts';
-import { credentials } from '../plan/manifests/credentials.ts';
 import type { Manifest, Ref } from '../plan/plan.ts';
 import { ask } from '../pod-question.ts';
-import { readReport } from '../report.ts';
-import { isGateway } from '../resource.ts';
-import { Disk } from './disk.ts';
-import { EventLog, type LocalEvent } from './event-log.ts';
+import { awaitChange } from './awaited-change.ts';
+import type { LocalEvent } from './event-log.ts';
 import { mergePatch } from './field-ownership.ts';
 import { type Ground, takeGround } from './ground.ts';
-import { fromChange, fromEvent, fromProblems, type Happening, nameOf } from './happening.ts';
-import { Kubelet } from './kubelet.ts';
+import { fromProblems, type Happening } from './happening.ts';
 import type { LocalOptions } from './local-options.ts';
-import { POD_TIMING } from './local-pod.ts';
+import { type LocalParts, localParts } from './local-parts.ts';
 import { type LocalPodView, podView, type ServiceView } from './local-view.ts';
-import { ManifestDirectory } from './manifest-directory.ts';
 import { parseManifest } from './manifest-file.ts';
 import type { LocalNetwork } from './network.ts';
-import { ObjectStore, refTo } from './object-store.ts';
-import { PodLog } from './pod-log.ts';
-import { ServiceProxy } from './service-proxy.ts';
-import { StatefulSets } from './stateful-set.ts';
-import { StoreCluster } from './store-cluster.ts';
+import { refTo } from './object-store.ts';
 import type { Flow } from './udp-service.ts';
 
 /** Thrown by `apply` and `edit`. */
@@ -43,26 +29,15 @@ export class ManifestRefused extends Error {
   }
 }
 
-const RESYNC_MS = 30_000;
-/** A pod has read new files by then. */
-const RELOAD_MS = 1_000;
 /** SIGINT waits no longer for a pod, whatever its own grace period. */
 const STOP_MS = 5_000;
-const SIDECAR = join(import.meta.dirname, '../../sidecar/main.ts');
 /** Field manager of objects that are not in the directory. */
 const DRIVER = 'driver';
 
 export class LocalCluster {
   readonly network: LocalNetwork;
   readonly stateDirectory: string;
-  readonly #store: ObjectStore;
-  readonly #events: EventLog;
-  readonly #kubelet: Kubelet;
-  readonly #sets: StatefulSets;
-  readonly #proxy: ServiceProxy;
-  readonly #manifests: ManifestDirectory;
-  readonly #controller: Controller;
-  readonly #clock: Clock = systemClock;
+  readonly #parts: LocalParts;
   readonly #listeners: Set<(happening: Happening) => void> = new Set();
   readonly #stop: AbortController = new AbortController();
   readonly #release: () => void;
@@ -76,73 +51,19 @@ export class LocalCluster {
     return cluster;
   }
 
-  private constructor(directory: string, { state, network, release }: Ground, options: LocalOptions) {
+  private constructor(directory: string, ground: Ground, options: LocalOptions) {
+    const { state, network, release } = ground;
     this.stateDirectory = state;
     this.network = network;
     this.#release = release;
     if (options.heard) this.#listeners.add(options.heard);
-    const clock = this.#clock;
-    const store = new ObjectStore(clock, new Disk(join(state, 'objects')));
-    this.#store = store;
-    this.#events = new EventLog((event) => this.#tell(fromEvent(event)));
-    store.watch((change) => {
-      for (const happening of fromChange(change)) this.#tell(happening);
-      if ((change.kind === 'Secret' || change.kind === 'ConfigMap') && change.after)
-        this.#expectNews(change.after, { ...POD_TIMING, ...options.podTiming }.projectionMs);
-    });
-    this.#sets = new StatefulSets(store);
-    this.#kubelet = new Kubelet({
-      store,
-      events: this.#events,
-      network,
-      clock,
-      timing: { ...POD_TIMING, ...options.podTiming },
-      program: options.program ?? SIDECAR,
-      podsDirectory: join(state, 'pods'),
-      logsDirectory: join(state, 'logs'),
-    });
-    this.#proxy = new ServiceProxy({
-      store,
-      network,
-      clock,
-      random: options.spread ?? random,
-      affinity: options.affinity,
-      endpointDelayMs: options.endpointDelayMs ?? 3_000,
-      ...(options.flowTiming ? { flowTiming: options.flowTiming } : {}),
-      failed: (service, error) => this.#tell({ event: 'failure', message: `${nameOf(service)}: ${messageOf(error)}` }),
-      serving: (service, address, served) => this.#tell({ event: 'service', object: nameOf(service), address, ports: served }),
-    });
-    this.#manifests = new ManifestDirectory(directory, store, clock, {
-      applied: (manifest, change) => this.#tell({ event: 'manifest', object: nameOf(manifest), change }),
-      removed: (manifest) => this.#tell({ event: 'manifest', object: nameOf(manifest), change: 'removed' }),
-      refused: (file, problems) => this.#tell({ event: 'refused', file, problems: fromProblems(problems) }),
-      doubted: (problems) => this.#tell({ event: 'warning', problems: fromProblems(problems) }),
-    });
-    const log = new PodLog(join(state, 'logs', 'operator.log'));
-    this.#controller = new Controller({
-      cluster: new StoreCluster(store, this.#events, clock),
-      clock,
-      random,
-      freshKey,
-      placement: ({ namespace, name }) => network.placement(namespace, name),
-      report: readReport,
-      log: createLog({
-        level: options.logLevel ?? 'info',
-        base: {},
-        to: { write: (line) => log.write(Buffer.from(line)) },
-      }),
-      failed: ({ kind, namespace, name }, error) => {
-        this.#tell({ event: 'failure', message: `${kind} ${namespace}/${name}: ${messageOf(error)}; see operator.log` });
-      },
-      workers: 1,
-      resyncMs: RESYNC_MS,
-    });
+    this.#parts = localParts(directory, ground, options, (happening) => this.#tell(happening));
   }
 
   /** Of one namespace or all; in the order of their ordinals. */
   pods(namespace?: string): readonly LocalPodView[] {
-    const pods = this.#store.list('Pod', namespace ? { namespace } : {});
-    const views = pods.map((pod) => podView(pod, this.#kubelet.pod(pod.metadata.uid ?? '')));
+    const pods = this.#parts.store.list('Pod', namespace ? { namespace } : {});
+    const views = pods.map((pod) => podView(pod, this.#parts.kubelet.pod(pod.metadata.uid ?? '')));
     return views.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   }
 
@@ -172,16 +93,16 @@ export class LocalCluster {
   }
 
   flows(): readonly Flow[] {
-    return this.#proxy.flows();
+    return this.#parts.proxy.flows();
   }
 
   object(kind: string, name: string, namespace = 'default'): Manifest | undefined {
-    return this.#store.get(ref(kind, namespace, name));
+    return this.#parts.store.get(ref(kind, namespace, name));
   }
 
   /** A whole manifest, as kubectl apply. Throws ManifestRefused. */
   apply(manifest: object): Manifest {
-    return this.#store.apply(this.#validated(manifest), DRIVER);
+    return this.#parts.store.apply(this.#validated(manifest), DRIVER);
   }
 
   /** A part of one, as kubectl patch --type merge: `edit('VpnGateway', 'office', { spec: { replicas: 3 } })`. Throws ManifestRefused. */
@@ -189,28 +110,28 @@ export class LocalCluster {
     const object = this.object(kind, name, namespace);
     if (!object) throw new Error(`there is no ${kind} ${namespace}/${name}`);
     this.#validated(mergePatch(object, patch));
-    return this.#store.merge(refTo(object), patch);
+    return this.#parts.store.merge(refTo(object), patch);
   }
 
   remove(kind: string, name: string, namespace = 'default'): void {
-    this.#store.remove(ref(kind, namespace, name));
+    this.#parts.store.remove(ref(kind, namespace, name));
   }
 
   /** A crash of the container. It starts again in place, not before `holdMs` (as long as a node would be away). Answers whether there was a process. */
   kill(pod: string, signal: NodeJS.Signals = 'SIGKILL', { holdMs = 0 }: { readonly holdMs?: number } = {}): boolean {
     const known = this.pods().find(({ name }) => name === pod);
-    return known ? (this.#kubelet.pod(known.uid)?.kill(signal, holdMs) ?? false) : false;
+    return known ? (this.#parts.kubelet.pod(known.uid)?.kill(signal, holdMs) ?? false) : false;
   }
 
   /** kubectl delete pod: SIGTERM, the grace period, and a successor with another uid. */
   deletePod(pod: string): void {
-    const known = this.#store.list('Pod').find(({ metadata }) => metadata.name === pod);
-    if (known) this.#store.remove(refTo(known));
+    const known = this.#parts.store.list('Pod').find(({ metadata }) => metadata.name === pod);
+    if (known) this.#parts.store.remove(refTo(known));
   }
 
   /** Oldest first. */
   events(): readonly LocalEvent[] {
-    return this.#events.all();
+    return this.#parts.events.all();
   }
 
   listen(listener: (happening: Happening) => void): () => void {
@@ -219,14 +140,8 @@ export class LocalCluster {
   }
 
   /** The first answer of `question` that is neither undefined nor false; asked now, at every change and every 100 ms. */
-  async waitFor<T>(what: string, question: () => T | Promise<T>, timeoutMs = 30_000): Promise<Exclude<T, undefined | false>> {
-    const until = this.#clock.elapsed() + timeoutMs;
-    for (;;) {
-      const answer = await question();
-      if (isAnswer(answer)) return answer;
-      if (this.#clock.elapsed() > until) throw new Error(`waited ${timeoutMs / 1000} s in vain for: ${what}`);
-      await this.#changeOr(100);
-    }
+  waitFor<T>(what: string, question: () => T | Promise<T>, timeoutMs = 30_000): Promise<Exclude<T, undefined | false>> {
+    return awaitChange({ what, question, timeoutMs }, this.#parts.store, this.#parts.clock);
   }
 
   /** Ends the pods in good order, then everything else. Objects stay on disk. */
@@ -237,54 +152,36 @@ export class LocalCluster {
 
   async #start(): Promise<void> {
     this.#tell({ event: 'started', network: `${this.network.prefix}.0.0/16`, state: this.stateDirectory });
+    const { manifests, kubelet, sets, proxy, controller } = this.#parts;
     try {
-      this.#manifests.start();
-      this.#kubelet.start();
-      this.#sets.start();
-      this.#proxy.start();
+      manifests.start();
+      kubelet.start();
+      sets.start();
+      proxy.start();
     } catch (error) {
       await this.stop();
       throw error;
     }
-    this.#work = this.#controller.run(this.#stop.signal);
+    this.#work = controller.run(this.#stop.signal);
   }
 
   async #end(): Promise<void> {
+    const { manifests, kubelet, sets, proxy } = this.#parts;
     this.#tell({ event: 'stopping' });
-    this.#manifests.stop();
+    manifests.stop();
     this.#stop.abort();
-    this.#sets.stop();
+    sets.stop();
     await this.#work;
-    await this.#kubelet.stop(STOP_MS);
-    this.#proxy.stop();
+    await kubelet.stop(STOP_MS);
+    proxy.stop();
     this.#release();
     this.#tell({ event: 'stopped' });
   }
 
-  /** Pods say what they think of a credential only when asked, and on a cluster that is once a minute. */
-  #expectNews({ kind, metadata: { namespace, name } }: Manifest, projectionMs: number): void {
-    for (const gateway of this.#store.list('VpnGateway', { namespace }).filter(isGateway)) {
-      if (!credentials(gateway).some(({ objects }) => objects.includes(`${kind} ${name}`))) continue;
-      this.#controller.lookAgain({ kind: 'VpnGateway', namespace, name: gateway.metadata.name }, projectionMs + RELOAD_MS);
-    }
-  }
-
   #validated(manifest: unknown): Manifest {
-    const parsed = parseManifest('manifest', manifest, (old) => this.#store.get(old));
+    const parsed = parseManifest('manifest', manifest, (old) => this.#parts.store.get(old));
     if (!parsed.ok) throw new ManifestRefused(parsed.problems);
     return parsed.value;
-  }
-
-  #changeOr(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        unlisten();
-        resolve();
-      };
-      const cancel = this.#clock.after(ms, end);
-      const unlisten = this.#store.watch(() => setImmediate(end));
-    });
   }
 
   #tell(happening: Happening): void {
@@ -296,9 +193,3 @@ function ref(kind: string, namespace: string, name: string): Ref {
   if (!isKind(kind)) throw new Error(`there is no kind ${kind} here`);
   return { apiVersion: apiVersionOf(kind), kind, namespace, name };
 }
-
-const isAnswer = <T>(answer: T): answer is Exclude<T, undefined | false> => answer !== undefined && answer !== false;
-
-const random = (): number => randomInt(2 ** 32) / 2 ** 32;
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -12,7 +12,9 @@ import type { ClientPorts } from './ports.ts';
 import { prefixesOf } from './prefixes.ts';
 import { Redirects } from './redirects.ts';
 import { remedyFor, remedyForEnd } from './remedy.ts';
-import { openSession, type Session, type SessionEnd, type SessionObserver } from './session.ts';
+import type { Session } from './session.ts';
+import { openSession } from './session-opening.ts';
+import type { SessionEnd, SessionObserver } from './session-request.ts';
 import type { TicketCustody } from './ticket-custody.ts';
 
 export interface LifelineHooks {

@@ -6,74 +6,21 @@ import type { Connection, HeldTicket } from '../ike/connection.ts';
 import { Gateway } from '../ike/gateway.ts';
 import type { Instant, Path } from '../ike/sa.ts';
 import type { SessionSummary } from '../ike/session-summary.ts';
-import type { ClosedWhy, Event, Input, Output } from '../ike/step.ts';
+import type { Event, Input, Output } from '../ike/step.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import { Exchange } from '../ike/wire/registry.ts';
-import { formatEndpoint, splitEndpoint } from '../shell/endpoint.ts';
+import { splitEndpoint } from '../shell/endpoint.ts';
 import { Loop } from '../shell/loop.ts';
 import { eapSpeaker } from './authentication.ts';
+import { AwaitedChild } from './awaited-child.ts';
+import { GatewaySilence } from './gateway-silence.ts';
 import { Keepalive } from './keepalive.ts';
-import { type ClientOptions, connectionOf } from './options.ts';
-import type { ClientPorts, ClientSocket } from './ports.ts';
+import type { ClientSocket } from './ports.ts';
 import { Roaming } from './roaming.ts';
+import type { SessionEnd, SessionRequest } from './session-request.ts';
 
 /** RFC 7296 §3.1: where a header has its exchange type. */
 const EXCHANGE_AT = 18;
-/** The gateway may have to ask a server far away. */
-const EAP_PATIENCE_MS = 10_000;
-
-/** What a session tells while it lives. */
-export interface SessionObserver {
-  readonly event: (event: Event) => void;
-  /** The gateway has answered the first message and IKE_AUTH is on its way. */
-  readonly authenticating: () => void;
-  readonly inner: (packet: Bytes) => void;
-  /** An exception that is a bug. */
-  readonly failed: (error: unknown, doing: string) => void;
-}
-
-export interface SessionEnd {
-  readonly why: ClosedWhy | 'unanswered' | 'no child SA';
-  /** Undefined: it never was. */
-  readonly establishedAt: Instant | undefined;
-  /** Since the last authentic packet of the gateway. */
-  readonly silentMs: number;
-}
-
-export interface SessionRequest {
-  readonly options: ClientOptions;
-  /** The gateway's address that sent us to this one, 4 or 16 bytes (RFC 5685 §9.3). */
-  readonly redirectedFrom?: Bytes | undefined;
-  readonly ports: ClientPorts;
-  readonly observer: SessionObserver;
-  /** Answer pings to our inner addresses here. */
-  readonly answersEcho: boolean;
-  /** How long the gateway may take for each answer until the session is there. */
-  readonly patienceMs: number;
-  /** Which port of the gateway the first message goes to. */
-  readonly entry: 'ike' | 'nat';
-  /** A port of ours that must not be used again. */
-  readonly not: number | undefined;
-}
-
-/** @throws Error when the gateway's name, the source address or the route is not to be had. */
-export async function openSession(request: SessionRequest): Promise<Session> {
-  const { options, ports, not, entry } = request;
-  const { gateway, source } = options;
-  const address = await ports.resolve(gateway.host, source);
-  const nat = formatEndpoint(address, gateway.natPort);
-  const remote = { nat, first: entry === 'nat' ? nat : formatEndpoint(address, gateway.ikePort) };
-  let session: Session | undefined;
-  const socket = await ports.openSocket({
-    ...{ source, not, natPort: gateway.natPort, towards: { address, port: gateway.ikePort } },
-    onIke: (bytes, path) => session?.receiveIke(bytes, path),
-    onEsp: (bytes, path) => session?.receiveEsp(bytes, path),
-  });
-  const connection = connectionOf(options, gateway.host, socket.local, remote);
-  const redirects = connection.redirects && { from: request.redirectedFrom };
-  session = new Session(request, socket, { ...connection, redirects });
-  return session;
-}
 
 export class Session {
   readonly connection: Connection;
@@ -85,18 +32,13 @@ export class Session {
   readonly #loop: Loop;
   readonly #keepalive: Keepalive;
   readonly #roaming: Roaming;
-  #moves = 0;
   readonly #end = Promise.withResolvers<SessionEnd>();
-  readonly #timers = new Map<'patience' | 'doubt', () => void>();
+  readonly #silence: GatewaySilence;
+  readonly #child: AwaitedChild;
   #why: SessionEnd['why'] = 'unanswered';
   #establishedAt: Instant | undefined;
-  #heardAt: Instant;
   #remoteTraffic: readonly Selector[] = [];
-  /** That it is established, until it has its child. */
-  #untold: Event | undefined;
-  /** Of a childless session. */
-  #child: 'none' | 'asked' | 'refused' = 'none';
-  #conversing = false;
+  #moves = 0;
   #over = false;
 
   constructor(request: SessionRequest, socket: ClientSocket, connection: Connection) {
@@ -106,13 +48,18 @@ export class Session {
     this.#socket = socket;
     this.connection = connection;
     this.ended = this.#end.promise;
-    this.#heardAt = clock();
     this.#core = new Gateway({ crypto, random, member: { ordinal: undefined, incarnation: random(16) } });
     this.#dataplane = new UserspaceDataplane({
       ...{ crypto, random, ownAddresses: [], lifetimeBytes: 0, forward: false },
       send: (packet, path) => this.#sendEsp(packet, path),
       deliver: observer.inner,
     });
+    this.#silence = new GatewaySilence(ports, {
+      ...{ patienceMs: request.patienceMs, deadPeerMs: options.deadPeerMs },
+      unanswered: () => this.abandon('unanswered'),
+      doubtful: () => this.#askForLife(),
+    });
+    this.#child = new AwaitedChild(connection.childless, observer.event);
     this.#keepalive = new Keepalive(ports, options.keepaliveMs, () => this.#socket.sendKeepalive(connection.natPath));
     this.#roaming = new Roaming(ports, {
       towards: splitEndpoint(connection.path.remote),
@@ -139,7 +86,7 @@ export class Session {
   }
 
   begin(ticket: HeldTicket | undefined): void {
-    this.#beImpatient();
+    this.#silence.asked();
     this.#loop.handle({ type: 'connect', connection: this.connection, ticket });
   }
 
@@ -177,10 +124,10 @@ export class Session {
     this.#loop.stop();
     this.#keepalive.stop();
     this.#roaming.stop();
-    for (const cancel of this.#timers.values()) cancel();
+    this.#silence.stop();
     this.#dataplane.close();
     this.#socket.close();
-    this.#end.resolve({ why, establishedAt: this.#establishedAt, silentMs: this.#request.ports.clock() - this.#heardAt });
+    this.#end.resolve({ why, establishedAt: this.#establishedAt, silentMs: this.#silence.ms });
   }
 
   receiveIke(bytes: Bytes, path: Path): void {
@@ -190,7 +137,7 @@ export class Session {
   receiveEsp(packet: Bytes, path: Path): void {
     if (this.#over) return;
     const dropped = this.#dataplane.receive(packet, path);
-    if (dropped === undefined) this.#heard();
+    if (dropped === undefined) this.#silence.heard();
     this.#loop.expectReports();
   }
 
@@ -206,38 +153,28 @@ export class Session {
   }
 
   #consider(outputs: readonly Output[]): void {
-    if (outputs.some(({ type }) => type === 'eap')) this.#conversing = true;
+    if (outputs.some(({ type }) => type === 'eap')) this.#silence.conversing();
     if (outputs.some((output) => output.type === 'event' && output.event.name === 'dropped')) return;
     if (this.#establishedAt !== undefined) {
-      this.#heard();
+      this.#silence.heard();
       return;
     }
     const sent = outputs.filter((output) => output.type === 'send');
-    if (sent.length > 0) this.#beImpatient();
+    if (sent.length > 0) this.#silence.asked();
     if (sent.some(({ bytes }) => bytes[EXCHANGE_AT] === Exchange.IKE_AUTH)) this.#request.observer.authenticating();
   }
 
   #observe(event: Event): void {
     if (event.name === 'closed') this.#why = event.why;
-    if (event.name === 'refused' && this.#child === 'asked') this.#child = 'refused';
     if (event.name === 'moved') this.#moves += 1;
     if (event.name === 'established') this.#establish(event.inner);
-    const { observer } = this.#request;
-    // A session that carries nothing yet is not told of.
-    if (event.name === 'established' && this.connection.childless) this.#untold = event;
-    else observer.event(event);
-    if (event.name === 'child-installed' && this.#untold) {
-      const held = this.#untold;
-      this.#untold = undefined;
-      observer.event(held);
-    }
+    this.#child.observe(event);
   }
 
   #establish(inner: readonly Bytes[]): void {
     if (this.#request.answersEcho) this.#dataplane.configure({ ownAddresses: inner, lifetimeBytes: 0 });
     this.#establishedAt = this.#request.ports.clock();
-    this.#heard();
-    this.#cancel('patience');
+    this.#silence.established();
     this.#keepalive.start();
     if (this.#request.options.source === undefined) this.#roaming.start();
   }
@@ -267,19 +204,13 @@ export class Session {
     if (this.#moves === before) this.abandon('peer dead');
   }
 
-  /** RFC 6023 §4: the child is asked for once we know each other, when that is what was wanted; else it was refused. */
   #childless(sessions: readonly SessionSummary[]): void {
-    if (!this.connection.childless || this.#child === 'refused') this.#refuseChildless();
-    else if (this.#child === 'none')
-      for (const { spi } of sessions) {
-        this.#child = 'asked';
-        this.#loop.handle({ type: 'want', spi, intent: { kind: 'newChild' } });
-      }
-  }
-
-  #refuseChildless(): void {
-    this.stop(true);
-    this.abandon('no child SA');
+    const next = this.#child.missing();
+    if (next === 'give up') {
+      this.stop(true);
+      this.abandon('no child SA');
+    }
+    if (next === 'ask') for (const { spi } of sessions) this.#loop.handle({ type: 'want', spi, intent: { kind: 'newChild' } });
   }
 
   #sendIke(bytes: Bytes, path: Path): void {
@@ -290,37 +221,12 @@ export class Session {
   #sendEsp(packet: Bytes, path: Path): void {
     this.#keepalive.sent();
     this.#socket.sendEsp(packet, path);
-    if (!this.#timers.has('doubt')) this.#arm('doubt', this.#request.options.deadPeerMs / 5, () => this.#doubt());
-  }
-
-  #heard(): void {
-    this.#heardAt = this.#request.ports.clock();
-    this.#cancel('doubt');
+    this.#silence.sent();
   }
 
   /** RFC 7296 §2.4: traffic that nothing answers is a reason to ask; only the missing answer to that ends the session. */
-  #doubt(): void {
+  #askForLife(): void {
     const session = this.summary();
     if (session) this.#loop.handle({ type: 'want', spi: session.spi, intent: { kind: 'liveness' } });
-  }
-
-  #beImpatient(): void {
-    this.#cancel('patience');
-    const { patienceMs } = this.#request;
-    const ms = this.#conversing ? Math.max(patienceMs, EAP_PATIENCE_MS) : patienceMs;
-    this.#arm('patience', ms, () => this.abandon('unanswered'));
-  }
-
-  #arm(timer: 'patience' | 'doubt', ms: number, run: () => void): void {
-    const cancel = this.#request.ports.after(ms, () => {
-      this.#timers.delete(timer);
-      run();
-    });
-    this.#timers.set(timer, cancel);
-  }
-
-  #cancel(timer: 'patience' | 'doubt'): void {
-    this.#timers.get(timer)?.();
-    this.#timers.delete(timer);
   }
 }

@@ -170,7 +170,7 @@ export class AgentService {
     const { host, log } = this.#options;
     const before = { mtu: this.#mtu, lacking: this.#choice.lacking, inForce: this.#filter.inForce };
     this.#mtu = await host.innerMtu(this.#config).catch(() => this.#mtu);
-    if (before.lacking !== undefined) this.#choice = await choose(this.#config, host);
+    if (before.lacking !== undefined) this.#choice = await choose(this.#config, host).catch(() => this.#choice);
     const changed = (): boolean => before.mtu !== this.#mtu || before.lacking !== this.#choice.lacking;
     if (!changed() && this.#filter.problem === undefined) return;
     await this.#arm();

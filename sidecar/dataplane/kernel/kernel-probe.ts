@@ -10,7 +10,13 @@ export type KernelProbe = { readonly esp: true } | { readonly esp: false; readon
 const ENDS = { 4: ['192.0.2.1', '192.0.2.2'], 6: ['2001:db8::1', '2001:db8::2'] } as const;
 const ENCAPSULATION = 'encap espinudp 4500 4500 0.0.0.0';
 
-/** IPv6 counts where there is any. */
+/**
+ * A machine that is short of something, and no word of the kernel on ESP. Taken for one, an agent that was killed for want of memory would come
+ * back without the kernel, and remove all that this carries.
+ */
+const PASSING = /not done after|allocate memory|ENOMEM|temporarily unavailable|EAGAIN|EMFILE|ENFILE|No buffer space/;
+
+/** IPv6 counts where there is any. @throws Error when the kernel cannot be asked just now */
 export async function probeKernel(): Promise<KernelProbe> {
   const families: readonly Family[] = existsSync('/proc/net/if_inet6') ? [4, 6] : [4];
   for (const family of families) {
@@ -32,6 +38,7 @@ async function refusal(family: Family): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
+    if (PASSING.test(error.text)) throw new Error(`the kernel could not be asked for ESP: ${error.text}`, { cause: error });
     return `ESP in UDP over IPv${family}: ${remedy(error.text, family)}`;
   }
 }

@@ -87,11 +87,19 @@ export class UserspaceGateway implements Omit<GatewayDataplane, 'kind'> {
 
   async #begin(open: OpenDevice): Promise<void> {
     const device = await open();
-    const thread = await inThread(device, settings(this.#config, this.#options), this.#options).catch((error: unknown) => {
+    const deviceGone = (error: Error): void => this.#lose(error);
+    const set = settings(this.#config, this.#options);
+    const thread = await inThread(device, set, deviceGone, this.#options).catch((error: unknown) => {
       closeSync(device);
       throw error;
     });
     this.#running = thread ?? (await this.#here(device));
+  }
+
+  /** A gateway that goes on without it takes clients and carries nothing for them. */
+  #lose({ message }: Error): void {
+    this.#problem = `${message} Start this process anew: its sessions come back by their tickets`;
+    this.#options.changed();
   }
 
   /** Where the platform has no such thread. */
@@ -130,12 +138,13 @@ interface Running {
 async function inThread(
   device: number,
   settings: UserspaceSettings,
+  deviceGone: (error: Error) => void,
   { config, udp, active, failed }: DataplaneOptions,
 ): Promise<Running | undefined> {
   const sockets = udp.espSockets;
   if (!sockets) return undefined;
   const { crypto } = config;
-  const thread = await startEspThread({ sockets, tun: [device], settings, crypto, forward: true, active, failed });
+  const thread = await startEspThread({ sockets, tun: [device], settings, crypto, forward: true, active, failed, deviceGone });
   if (!thread) return undefined;
   return {
     carrier: thread,

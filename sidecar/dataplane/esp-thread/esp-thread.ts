@@ -26,8 +26,10 @@ export interface EspThreadOptions {
   readonly forward: boolean;
   /** There is something in `reports`. */
   readonly active: () => void;
-  /** The thread died of a bug, and another has begun, without children: they are reported as lost. Or its TUN device went away. */
+  /** The thread died of a bug, and another has begun, without children: they are reported as lost. */
   readonly failed: (error: Error) => void;
+  /** The TUN device went away: inner packets leave nowhere from now on. Default: `failed`. */
+  readonly deviceGone?: (error: Error) => void;
 }
 
 /** Of one life of the thread. */
@@ -182,7 +184,7 @@ export class EspThread implements Dataplane {
         life.waiting.delete(message.id);
         break;
       case 'tun-gone':
-        this.#options.failed(new Error(message.reason));
+        (this.#options.deviceGone ?? this.#options.failed)(new Error(message.reason));
     }
   }
 

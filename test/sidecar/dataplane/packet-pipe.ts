@@ -44,6 +44,11 @@ export class PacketPipe {
     return length > 0 ? bytes.slice(0, length) : undefined;
   }
 
+  /** As if somebody removed the device. */
+  vanish(): void {
+    closeSync(this.#fd);
+  }
+
   close(): void {
     closeSync(this.fd);
     closeSync(this.#fd);

@@ -101,6 +101,15 @@ describe('ESP in user space with a device of the agent', { timeout: 20_000 }, ()
     await until(() => b.arrived.length === 1);
   });
 
+  it('takes no clients any more when somebody removes its device', async (context) => {
+    const { pipe, dataplane } = await gateway(context);
+    pipe.vanish();
+    await until(() => dataplane.problems().length > 0);
+    const [problem, ...others] = dataplane.problems();
+    assert.deepEqual([problem?.severity, others], ['blocking', []]);
+    assert.match(problem?.text ?? '', /was it removed\? Start this process anew/);
+  });
+
   it('says that it has no device, and is ready as soon as it has', async (context) => {
     context.mock.timers.enable({ apis: ['setTimeout'] });
     const agent = new StandInAgent();

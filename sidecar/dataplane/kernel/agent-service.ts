@@ -204,9 +204,12 @@ export class AgentService {
 
   async #flush(): Promise<void> {
     const { log, orphanGraceMs } = this.#options;
-    // Named in the last moment; whoever did so may go before it is known that they are there.
-    if (this.#children.reconciling) return this.#orphans.begin();
     try {
+      // The kernel's last word on how far they are.
+      if (!this.#children.reconciling) await this.#children.settle();
+      // Named in the last moment; whoever did so may go before it is known that they are there.
+      if (this.#children.reconciling) return this.#orphans.begin();
+      if (this.#server.synced) return;
       log.warn({ children: this.#children.count, orphanGraceMs }, 'no sidecar has come; its children are removed');
       await this.#children.flush();
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Orders of a sidecar on their way to the kernel: those that are allowed, in order, each with its outcome. */
 import type { Outcome } from '../../contract/agent-protocol.ts';
-import type { DataplaneOrder, DataplaneReport, InstallOrder, MoveOrder } from '../../contract/dataplane.ts';
+import type { DataplaneOrder, DataplaneReport, InstallOrder, MoveOrder, Sequences } from '../../contract/dataplane.ts';
 import type { Allowance } from './allowed.ts';
 import type { KernelChildren } from './kernel-port.ts';
 
@@ -14,6 +14,8 @@ export class ChildrenInForce {
   #allowance: Allowance;
   /** Inbound SPIs of those that are installed or about to be. */
   readonly #living = new Set<number>();
+  /** How far they were when the kernel last told: a sidecar that comes back may know less, and no sequence number comes twice. */
+  readonly #carried = new Map<number, Sequences>();
   /** What comes after a reconciliation waits for it. */
   #reconciling: Promise<unknown> | undefined;
 
@@ -64,14 +66,23 @@ export class ChildrenInForce {
     if (!('absent' in this.#kernel)) await this.#kernel.settle();
   }
 
-  /** Removes all. */
+  /** Removes all, and remembers how far they had come by the last report. */
   async flush(): Promise<void> {
     this.#living.clear();
     if (!('absent' in this.#kernel)) await this.#kernel.flush();
   }
 
   observe(reports: readonly DataplaneReport[]): void {
-    for (const { report, spiIn } of reports) if (report === 'lost') this.#living.delete(spiIn);
+    for (const report of reports) {
+      const { spiIn } = report;
+      if (report.report === 'carried' && this.#living.has(spiIn)) this.#carried.set(spiIn, report);
+      if (report.report === 'lost') this.#forget(spiIn);
+    }
+  }
+
+  #forget(spiIn: number): void {
+    this.#living.delete(spiIn);
+    this.#carried.delete(spiIn);
   }
 
   #carryOut(order: DataplaneOrder): Promise<Outcome> | Outcome {
@@ -81,7 +92,7 @@ export class ChildrenInForce {
       case 'install':
         return this.#install(order, kernel);
       case 'remove':
-        this.#living.delete(order.spiIn);
+        this.#forget(order.spiIn);
         return outcomeOf(kernel.remove(order.spiIn).then((traffic) => ({ ok: true, traffic })));
       case 'move':
         return this.#move(order, kernel);
@@ -118,7 +129,9 @@ export class ChildrenInForce {
       if (why === undefined) wanted.add(order.child.spiIn);
       return why;
     });
-    const outcomes = (await kernel.reconcile(children.filter((_, index) => refusals[index] === undefined))).values();
+    for (const spiIn of this.#carried.keys()) if (!wanted.has(spiIn)) this.#carried.delete(spiIn);
+    const allowed = children.filter((_, index) => refusals[index] === undefined);
+    const outcomes = (await kernel.reconcile(allowed.map((order) => this.#asFar(order)))).values();
     this.#living.clear();
     return children.map(({ child }, index) => {
       const why = refusals[index];
@@ -126,6 +139,16 @@ export class ChildrenInForce {
       if (outcome.ok) this.#living.add(child.spiIn);
       return outcome;
     });
+  }
+
+  /** At least as far as it was here. */
+  #asFar(order: InstallOrder): InstallOrder {
+    const { spiIn, sequences } = order.child;
+    const known = this.#carried.get(spiIn);
+    if (!known) return order;
+    const sent = Math.max(sequences.sent, known.sent);
+    const received = Math.max(sequences.received, known.received);
+    return { ...order, child: { ...order.child, sequences: { sent, received } } };
   }
 
   #refusal(order: InstallOrder, among: ReadonlySet<number>): string | undefined {

@@ -274,6 +274,22 @@ describe('the agent', { timeout: 30_000 }, () => {
     await eventually('flushed again', () => kernel.told.filter((one) => one === 'flush').length === 2);
   });
 
+  it('knows of children that it removed how far they were, better than a sidecar that was away meanwhile', async () => {
+    const { start, sidecar, kernel, observer } = world(yaml(), { orphanGraceMs: 40 });
+    await start();
+    const first = sidecar();
+    first.children.push(install(0x1000));
+    await eventually('synced', () => kernel.children.has(0x1000));
+    await first.connection.settle();
+    await first.connection.close();
+    observer().reports([{ report: 'carried', spiIn: 0x1000, sent: 5_000_000, received: 7 }]);
+    await eventually('flushed', () => !kernel.children.has(0x1000));
+    const second = sidecar();
+    second.children.push(install(0x1000, { sequences: { sent: 1, received: 9 } }));
+    await eventually('synced', () => kernel.children.has(0x1000));
+    assert.deepEqual(kernel.children.get(0x1000)?.child.sequences, { sent: 5_000_000, received: 9 });
+  });
+
   it('removes no children that a sidecar is naming just when the time is up', async () => {
     const { start, sidecar, kernel, agent } = world(yaml(), { orphanGraceMs: 60 });
     await start();

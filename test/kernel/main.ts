@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { closingLine, details, outcome, table } from '../interop/lab/report.ts';
 import { peersInWords, prepareRoots } from '../interop/lab/roots.ts';
 import type { Result } from '../interop/lab/scenario.ts';
-import type { Scenario } from './lab/kernel-scenario.ts';
+import { LIMIT_MS, type Scenario } from './lab/kernel-scenario.ts';
 import { type Place, run } from './lab/run.ts';
 import { killAll, prepareUserModeLinux, releaseOf } from './lab/uml.ts';
 
@@ -81,7 +81,8 @@ async function findScenarios(wanted: readonly string[]): Promise<[name: string, 
 
 async function runAll(scenarios: readonly [string, Scenario][], place: Place): Promise<Result[]> {
   const results: Result[] = [];
-  const waiting = [...scenarios.entries()];
+  // What may take longest begins first, so that nothing long is left for the end.
+  const waiting = [...scenarios.entries()].sort(([, [, a]], [, [, b]]) => (b.limitMs ?? LIMIT_MS) - (a.limitMs ?? LIMIT_MS));
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [index, [name, scenario]] = next;

@@ -4,6 +4,6 @@ import type { Scenario } from '../lab/kernel-scenario.ts';
 export const scenario: Scenario = {
   title: 'packet filter, inner addresses and routes of a host whose kernel has ESP, without agent and sidecar',
   roots: [],
-  limitMs: 150_000,
+  limitMs: 300_000,
   run: (lab) => lab.step('every test of test/kernel/host.ts passes', () => lab.tests('test/kernel/host.ts')),
 };

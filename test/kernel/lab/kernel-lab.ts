@@ -34,8 +34,8 @@ export const OTHER = { device: 'other', ipv4: '10.96.1.1', ipv6: 'fd96:1::1' } a
 export const SERVICE = { ipv4: '10.98.0.1', ipv6: 'fd98::1' } as const;
 /** What the pods' clients may reach. */
 export const SERVER = { ipv4: '10.20.0.1', ipv6: 'fd20::1' } as const;
-/** Less than any scenario has. */
-const TESTS_LIMIT_MS = 140_000;
+/** Less than the scenarios of such files have. */
+const TESTS_LIMIT_MS = 290_000;
 const TUN = 'vpn0';
 const ORDINALS = [0, 1] as const;
 

@@ -5,9 +5,9 @@ import { isIPv6 } from 'node:net';
 import type { Path } from '../ike/sa.ts';
 import type { Bytes } from '../ike/wire/bytes.ts';
 import { formatEndpoint, splitEndpoint } from '../shell/endpoint.ts';
+import { isMarked, MARKER_LENGTH, marked } from '../shell/non-esp-marker.ts';
 import type { ClientSocket, SocketRequest } from './ports.ts';
 
-const MARKER_LENGTH = 4;
 const KEEPALIVE = Uint8Array.of(0xff);
 
 /** @throws Error when the source address is none of ours or no route leads to the gateway. */
@@ -82,15 +82,6 @@ const connected = (socket: Socket, address: string, port: number): Promise<void>
     socket.once('error', reject);
     socket.connect(port, address, (error?: Error) => (error ? reject(error) : resolve()));
   });
-
-const isMarked = (bytes: Bytes): boolean =>
-  bytes.length > MARKER_LENGTH && bytes.subarray(0, MARKER_LENGTH).every((byte) => byte === 0);
-
-function marked(bytes: Bytes): Bytes {
-  const whole = new Uint8Array(MARKER_LENGTH + bytes.length);
-  whole.set(bytes, MARKER_LENGTH);
-  return whole;
-}
 
 const endpoint = ({ address, port }: { readonly address: string; readonly port: number }): string =>
   formatEndpoint(address, port);

@@ -26,6 +26,7 @@ export class UserspaceGateway implements Omit<GatewayDataplane, 'kind'> {
   #tun: Tun | undefined;
   #problem: string | undefined;
   #again: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(options: DataplaneOptions) {
     const { config, crypto, random, send } = options;
@@ -70,6 +71,7 @@ export class UserspaceGateway implements Omit<GatewayDataplane, 'kind'> {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearTimeout(this.#again);
     await this.#running.close();
   }
@@ -80,6 +82,7 @@ export class UserspaceGateway implements Omit<GatewayDataplane, 'kind'> {
       this.#problem = undefined;
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : String(error);
+      if (this.#closed) return;
       this.#again = setTimeout(() => void this.#beginWithAgent(open), AGAIN_MS);
     }
     this.#options.changed();
@@ -93,7 +96,10 @@ export class UserspaceGateway implements Omit<GatewayDataplane, 'kind'> {
       closeSync(device);
       throw error;
     });
-    this.#running = thread ?? (await this.#here(device));
+    const running = thread ?? (await this.#here(device));
+    // Closing does not wait for a device that an agent may be long in giving.
+    if (this.#closed) await running.close();
+    else this.#running = running;
   }
 
   /** A gateway that goes on without it takes clients and carries nothing for them. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { fstatSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { UserspaceDataplane } from '../../../sidecar/dataplane/userspace.ts';
 import type { Bytes } from '../../../sidecar/ike/wire/bytes.ts';
@@ -108,6 +109,18 @@ describe('ESP in user space with a device of the agent', { timeout: 20_000 }, ()
     const [problem, ...others] = dataplane.problems();
     assert.deepEqual([problem?.severity, others], ['blocking', []]);
     assert.match(problem?.text ?? '', /was it removed\? Start this process anew/);
+  });
+
+  it('gives a device back that comes after it was closed', async (context) => {
+    const { agent, dataplane } = await gateway(context, { thread: false });
+    const late = Promise.withResolvers<readonly number[]>();
+    agent.tun = () => late.promise;
+    const opened = dataplane.open();
+    await dataplane.close();
+    const { fd } = new PacketPipe();
+    late.resolve([fd]);
+    await opened;
+    assert.throws(() => fstatSync(fd), { code: 'EBADF' });
   });
 
   it('says that it has no device, and is ready as soon as it has', async (context) => {
